@@ -1,0 +1,62 @@
+"""exactbox: exact local classifiers of piecewise-linear ONNX models, with certificates that others can check.
+
+The public names are loaded on first use, so that ``import exactbox`` costs nothing but this file.
+"""
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from exactbox.polytope.errors import (
+        BudgetError,
+        ExactboxError,
+        InputError,
+        InternalError,
+        Refusal,
+        UnsupportedModelError,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "BudgetError",
+    "ExactboxError",
+    "InputError",
+    "InternalError",
+    "Refusal",
+    "UnsupportedModelError",
+    "__version__",
+]
+
+# A checkout without links (Windows) or an unpacked sdist keeps the three houses beside this folder, not inside it.
+_here = Path(__file__).resolve().parent
+if not (_here / "polytope").is_dir() and (_here.parent / "polytope" / "__init__.py").is_file():
+    __path__.append(str(_here.parent))
+
+_HOME = {
+    "BudgetError": "exactbox.polytope.errors",
+    "ExactboxError": "exactbox.polytope.errors",
+    "InputError": "exactbox.polytope.errors",
+    "InternalError": "exactbox.polytope.errors",
+    "Refusal": "exactbox.polytope.errors",
+    "UnsupportedModelError": "exactbox.polytope.errors",
+}
+
+
+def __getattr__(name: str) -> object:
+    """Load a public name from the module that defines it.
+
+    Raises:
+        AttributeError: the name is not public.
+    """
+    if name not in _HOME:
+        raise AttributeError(f"module 'exactbox' has no attribute {name!r}; public names: {', '.join(__all__)}")
+    value: object = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    """List the public names, loaded or not, beside the module's own attributes."""
+    return sorted({*globals(), *__all__})

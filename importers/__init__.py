@@ -1,0 +1,1 @@
+"""Readers of model files: they turn what exporters write into exact programs."""

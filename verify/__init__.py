@@ -1,0 +1,1 @@
+"""Certificates and the checker that needs nothing but the standard library."""
