@@ -1,0 +1,1 @@
+"""Exact mathematics of piecewise-linear programs: numbers, programs, regions, polytopes."""

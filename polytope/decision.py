@@ -1,0 +1,90 @@
+"""What a network decides at a point, and the rows under which the decision stays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Literal
+
+
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.rational import Rationals
+from exactbox.polytope.region import Region
+from exactbox.polytope.rows import Rows, RowSource, integer_rows
+
+NO_RIVAL = -1
+"""The ``rival`` of a decision row that compares one output with 0."""
+
+
+@dataclass(frozen=True)
+class Decision:
+    """The outcome of one decision rule at one point.
+
+    Args:
+        rule: "argmax" and "argmin" compare ``outputs``; "sign" looks at one output.
+        outputs: the output indices compared, in label order.
+        chosen: the output that attains the extremum, the one ONNX takes among ties; for "sign" the only output.
+        positive: for "sign", whether the output is positive (0 counts as not positive, and as a tie).
+        margin: the gap to the best rival, or the output's absolute value; 0 exactly at a tie.
+        ties: the other outputs with the same value; for "sign" the output itself where it is 0.
+    """
+
+    rule: Literal["argmax", "argmin", "sign"]
+    outputs: tuple[int, ...]
+    chosen: int
+    positive: bool | None
+    margin: Fraction | None
+    ties: tuple[int, ...]
+
+
+def decide(
+    rule: Literal["argmax", "argmin", "sign"],
+    outputs: Sequence[int],
+    values: Rationals,
+    tie: Literal["first", "last"] = "first",
+) -> Decision:
+    """Apply a decision rule to output values (o,), exactly; the margin is None where there is no rival.
+
+    >>> from exactbox.polytope.rational import exact
+    >>> found = decide("argmax", [0, 1, 2], exact(["1", "3", "3"]))
+    >>> found.chosen, found.margin, found.ties
+    (1, Fraction(0, 1), (2,))
+    """
+    if not outputs:
+        raise InputError("decision: expected at least one output to compare")
+    if rule == "sign":
+        if len(outputs) != 1:
+            raise InputError(f"decision: the sign rule takes one output, got {len(outputs)}")
+        value = values.item(outputs[0])
+        tied = (outputs[0],) if value == 0 else ()
+        return Decision(rule, tuple(outputs), outputs[0], value > 0, abs(value), tied)
+    direction = 1 if rule == "argmax" else -1
+    scores = [direction * values.item(i) for i in outputs]
+    best = max(scores)
+    winners = [i for i, score in zip(outputs, scores, strict=True) if score == best]
+    chosen = winners[0 if tie == "first" else -1]
+    rivals = [score for i, score in zip(outputs, scores, strict=True) if i != chosen]
+    margin = best - max(rivals) if rivals else None
+    return Decision(rule, tuple(outputs), chosen, None, margin, tuple(i for i in winners if i != chosen))
+
+
+def decision_rows(region: Region, decision: Decision) -> Rows:
+    """Return the rows of the region's decision polytope: the chosen output beats, or equals, every rival there.
+
+    They are reduced modulo the domain's equations; a (0, b) row holds everywhere in the region or nowhere.
+    """
+    coef, intercept = region.coef, region.intercept
+    if decision.rule == "sign":
+        sign = 1 if decision.positive else -1
+        gradients, constants = coef[[decision.chosen]].scaled(sign), intercept[[decision.chosen]].scaled(sign)
+        rivals = [NO_RIVAL]
+    else:
+        rivals = [i for i in decision.outputs if i != decision.chosen]
+        direction = 1 if decision.rule == "argmax" else -1
+        chosen = [decision.chosen] * len(rivals)
+        gradients = (coef[chosen] - coef[rivals]).scaled(direction)
+        constants = (intercept[chosen] - intercept[rivals]).scaled(direction)
+    reduced, rest = region.domain.reduce(gradients, constants)
+    sources = tuple(RowSource("decision", 0, decision.chosen, rival) for rival in rivals)
+    return integer_rows(-reduced, rest, sources)

@@ -1,0 +1,228 @@
+"""Activation regions: the region at a point, all regions at a point, and the region beyond a facet."""
+
+from __future__ import annotations
+
+import functools
+from collections import deque
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.polytope import exact
+from exactbox.polytope.domain import Domain
+from exactbox.polytope.errors import InputError, InternalError
+from exactbox.polytope.facets import minimal
+from exactbox.polytope.pattern import Pattern, winning
+from exactbox.polytope.program import Program
+from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.rows import Rows, RowSource, join
+from exactbox.polytope.ties import directed_pattern, pattern_at
+from exactbox.polytope.unit_rows import unit_rows
+from exactbox.polytope.verdicts import Kept, Minimal
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """A full-dimensional activation region of a program within a domain, and the affine map on it.
+
+    Args:
+        pattern: the winner of every ``Max`` group.
+        point: shape (d,), a point of the closed region.
+        witness: shape (d,), a point strictly inside every row that is not identically zero on the domain's affine hull.
+
+    Everything is exact.
+    """
+
+    program: Program
+    domain: Domain
+    pattern: Pattern
+    point: Rationals
+    witness: Rationals
+
+    @functools.cached_property
+    def affine(self) -> tuple[Rationals, Rationals]:
+        """The affine map on the region: W of shape (outputs, d) and c of shape (outputs,)."""
+        last = len(self.program.instructions) - 1
+        size = self.program.output_size
+        identity = np.zeros((size, size), dtype=object)
+        identity[np.arange(size), np.arange(size)] = 1
+        gradients, constants = exact.pullback(self.program, self.winners, {last: Rationals(identity)})
+        return Rationals(gradients.num.T, gradients.den), constants
+
+    @property
+    def coef(self) -> Rationals:
+        """W, shape (outputs, d)."""
+        return self.affine[0]
+
+    @property
+    def intercept(self) -> Rationals:
+        """c, shape (outputs,)."""
+        return self.affine[1]
+
+    @functools.cached_property
+    def winners(self) -> exact.Winners:
+        """The source index of each winner, by ``Max`` position."""
+        return winning(self.program, self.pattern)
+
+    @functools.cached_property
+    def rows(self) -> Rows:
+        """One row ``rival - winner <= 0`` for each rival, reduced modulo the domain's equations; (0, 0) rows are free."""
+        return unit_rows(self.program, self.pattern, self.domain)
+
+    @functools.cached_property
+    def facets(self) -> Minimal:
+        """The minimal H-representation, with evidence for every row."""
+        return minimal(self.domain, self.rows, self.witness)
+
+    def value(self, point: Rationals) -> Rationals:
+        """Evaluate the region's affine map at a point (d,), inside or outside."""
+        last = exact.affine_trace(self.program, self.winners, point.reshape(-1, 1))[-1]
+        return last.reshape(-1)
+
+    def contains(self, point: Rationals) -> bool:
+        """Decide exactly whether a point (d,) lies in the closed region."""
+        return self.domain.contains(point) and not np.any(self.rows.slack(point).num < 0)
+
+    def neighbor(self, facet: int) -> Region | None:
+        """Return the region beyond a facet, or None where the facet belongs to the domain.
+
+        Args:
+            facet: a position listed in ``facets.facets``.
+
+        Raises:
+            InputError: the position is no facet.
+        """
+        verdict = self.facets.verdicts[facet]
+        if not isinstance(verdict, Kept):
+            raise InputError(f"row {facet} is no facet of the region")
+        if self.facets.sources[facet].kind != "unit":
+            return None
+        point, outward = facet_crossing(self.facets, facet)
+        return cross(self.program, self.domain, point, outward)
+
+
+@dataclass(frozen=True)
+class RegionsAt:
+    """All full-dimensional regions that contain a point, or those found before the budget ended.
+
+    Args:
+        regions: distinct regions.
+        complete: whether they are all of them.
+        reason: why not, where they are not.
+    """
+
+    regions: tuple[Region, ...]
+    complete: bool
+    reason: str = ""
+
+
+def region_at(program: Program, point: Rationals, domain: Domain) -> Region:
+    """Return a full-dimensional region that contains ``point`` (d,); ties are decided symbolically.
+
+    Raises:
+        InputError: the point has the wrong size or lies outside the domain.
+        BudgetError: no lucky direction was found (see ``ties.directions``).
+    """
+    if point.shape != (program.input_size,):
+        raise InputError(f"point: expected {program.input_size} coordinates, got shape {point.shape}")
+    outside = domain.violations(point)
+    if outside:
+        raise InputError(f"the point lies outside the domain: {'; '.join(outside[:3])}")
+    local = pattern_at(program, point, domain)
+    return Region(program, domain, local.pattern, point, point + local.step)
+
+
+def regions_at(program: Program, point: Rationals, domain: Domain, budget: int = 1024) -> RegionsAt:
+    """Return every full-dimensional region that contains ``point`` (d,), by crossing the facets through it.
+
+    The regions around a point form a fan, and any two of them are joined by a path across facets that contain the point.
+
+    Args:
+        budget: the largest number of regions to collect; past it the answer is incomplete and says so.
+    """
+    start = region_at(program, point, domain)
+    found = {start.pattern: start}
+    queue = deque([start])
+    while queue:
+        region = queue.popleft()
+        for beyond in _fan_neighbors(region, point):
+            if beyond.pattern in found:
+                continue
+            if len(found) >= budget:
+                return RegionsAt(tuple(found.values()), False, f"undecided: more than {budget} regions at the point")
+            found[beyond.pattern] = beyond
+            queue.append(beyond)
+    return RegionsAt(tuple(found.values()), True)
+
+
+def cross(program: Program, domain: Domain, point: Rationals, outward: Rationals) -> Region:
+    """Return the region that ``point + eps*outward`` enters, from a point in a facet's relative interior.
+
+    Every unit that vanishes on the facet vanishes on its whole hyperplane near the point, on both sides, so any outward
+    direction decides all of them at once.
+    """
+    local = directed_pattern(program, point, _into(domain, point, outward), domain)
+    if local is None:
+        raise InternalError("a tie beyond a facet's relative interior is neither decided nor free")
+    return Region(program, domain, local.pattern, point, point + local.step)
+
+
+def facet_crossing(polytope: Minimal, facet: int) -> tuple[Rationals, Rationals]:
+    """Return a point (d,) in a facet's relative interior and a direction (d,) that leaves through it."""
+    verdict = polytope.verdicts[facet]
+    if not isinstance(verdict, Kept):
+        raise InputError(f"row {facet} is no facet of the region")
+    step = from_fractions([verdict.step.get(i, Fraction(0)) for i in range(polytope.domain.size)])
+    row = polytope.rows.subset([facet])
+    slack = row.slack(polytope.centre).item(0)
+    beyond = row.slack(polytope.centre + step).item(0)
+    return polytope.centre + step.scaled(slack / (slack - beyond)), step
+
+
+def _into(domain: Domain, point: Rationals, outward: Rationals) -> Rationals:
+    """Shorten a direction until ``point + direction`` lies in the domain's relative interior."""
+    for _ in range(1 << 16):
+        if domain.contains((point + outward.scaled(2))):
+            return outward
+        outward = outward.scaled(Fraction(1, 2))
+    raise InternalError("an outward direction leaves the domain at once")
+
+
+def _fan_neighbors(region: Region, point: Rationals) -> list[Region]:
+    """Return the regions across the facets of ``region`` that contain ``point``."""
+    tight = [i for i, gap in enumerate(region.rows.slack(point).num.tolist()) if gap == 0 and np.any(region.rows.matrix[i])]
+    if not tight:
+        return []
+    cone = _tangent_domain(region.domain, point)
+    fan = minimal(cone, region.rows.subset(tight), region.witness)
+    neighbors: list[Region] = []
+    for facet in fan.facets:
+        if fan.sources[facet].kind == "unit":
+            onto, outward = facet_crossing(fan, facet)
+            neighbors.append(cross(region.program, region.domain, _pulled_in(region, point, onto), outward))
+    return neighbors
+
+
+def _tangent_domain(domain: Domain, point: Rationals) -> Domain:
+    """Return the cone of the domain's rows and bounds that are tight at a point, with the same affine hull."""
+    rows = join(domain.rows, domain.bound_rows)
+    tight = [i for i, gap in enumerate(rows.slack(point).num.tolist()) if gap == 0]
+    kept = rows.subset(tight)
+    sources = tuple(RowSource("domain", i) for i in range(len(kept)))
+    unbounded = (None,) * domain.size
+    return Domain(unbounded, unbounded, Rows(kept.matrix, kept.rhs, sources), domain.equalities, domain.witness)
+
+
+def _pulled_in(region: Region, point: Rationals, onto: Rationals) -> Rationals:
+    """Move a point of a facet's tangent cone towards ``point`` until every row that is slack there stays slack."""
+    step = onto - point
+    rows = join(region.rows, region.domain.rows, region.domain.bound_rows)
+    slack_there = rows.slack(point).signs() > 0
+    for _ in range(1 << 16):
+        moved = point + step
+        if not np.any((rows.slack(moved).num <= 0) & slack_there):
+            return moved
+        step = step.scaled(Fraction(1, 2))
+    raise InternalError("a facet's point cannot be pulled into the region")
+
