@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region

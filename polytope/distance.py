@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
-import numpy as np
-
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, from_fractions
@@ -33,8 +31,8 @@ class Distance:
         binding: the position of the row that is reached first (the lowest among equals), or None.
         nearest: shape (d,), the point of the domain on that row at this distance, or None.
         multipliers: for "l1" and "l2", by row: ``lambda`` with
-            ``max over the box of a.(y - x) - lambda * size(y - x)  +  lambda * value <= slack``, size being the L1 norm or
-            the squared L2 norm. Rows without an entry cannot be violated in the box at all. Empty where the value is 0.
+            ``max over the box of a.(y - x) - lambda * size(y - x) + lambda * value <= slack``, size being the L1 norm
+            or the squared L2 norm. Rows without an entry cannot be violated in the box at all. Empty where the value is 0.
     """
 
     norm: Norm

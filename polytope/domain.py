@@ -77,6 +77,25 @@ class Domain:
         """Decide exactly whether a point (d,) lies in the domain."""
         return not self.violations(point)
 
+    def strictly_contains(self, point: Rationals) -> bool:
+        """Decide exactly whether a point (d,) of the domain is strictly inside its rows and its bounds."""
+        if np.any(self.rows.slack(point).num <= 0):
+            return False
+        for mask, bound, sign in self._finite_bounds:
+            if np.any((bound.num * point.den - point.num[mask] * bound.den) * sign <= 0):
+                return False
+        return True
+
+    @functools.cached_property
+    def _finite_bounds(self) -> tuple[tuple[npt.NDArray[np.bool_], Rationals, int], ...]:
+        """The finite bounds of positive width as (coordinates, values, 1 for upper and -1 for lower)."""
+        found: list[tuple[npt.NDArray[np.bool_], Rationals, int]] = []
+        for limits, sign in ((self.lower, -1), (self.upper, 1)):
+            mask = ~self.fixed & np.array([limit is not None for limit in limits], dtype=np.bool_)
+            values = [limit for limit, used in zip(limits, mask, strict=True) if used and limit is not None]
+            found.append((mask, from_fractions(values), sign))
+        return tuple(found)
+
     def violations(self, point: Rationals) -> list[str]:
         """Say in words which bounds, rows or equations a point (d,) violates."""
         found: list[str] = []

@@ -6,10 +6,9 @@ Vectors carry a trailing batch axis: a ``Rationals`` of shape (n, b) holds b vec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from flint import fmpz_mat
 
 from exactbox.polytope import linalg
 from exactbox.polytope.errors import InputError
@@ -184,15 +183,15 @@ def _maximum(source: Rationals, groups: IndexArray) -> Rationals:
     return best
 
 
-def _multiply(matrices: tuple[fmpz_mat, ...], den: int, rows: int, source: Rationals) -> Rationals:
+def _multiply(matrices: Sequence[linalg.IntMatrix], den: int, rows: int, source: Rationals) -> Rationals:
     """Apply one matrix a group to (g*p*k, b), giving (g*p*m, b)."""
     batch = source.shape[1]
-    blocks = source.num.reshape(len(matrices), rows, matrices[0].ncols(), batch)
+    blocks = source.num.reshape(len(matrices), rows, -1, batch)
     parts: list[IntArray] = []
     for matrix, block in zip(matrices, blocks, strict=True):
-        columns = block.transpose(1, 0, 2).reshape(matrix.ncols(), rows * batch)
-        image = linalg.from_flint(matrix * linalg.to_flint(columns))
-        parts.append(image.reshape(matrix.nrows(), rows, batch).transpose(1, 0, 2).reshape(-1, batch))
+        columns = block.transpose(1, 0, 2).reshape(-1, rows * batch)
+        image = matrix.times(columns)
+        parts.append(image.reshape(-1, rows, batch).transpose(1, 0, 2).reshape(-1, batch))
     return Rationals(np.concatenate(parts), source.den * den)
 
 
@@ -210,7 +209,8 @@ def _pull(
             ends = np.cumsum([0, *sizes])
             return [(src, whole[ends[i] : ends[i + 1]]) for i, src in enumerate(srcs)]
         case MatMul(src, weight, rows):
-            return [(src, _multiply(instruction.transposed, weight.den, rows, cotangent))]
+            transposed = [matrix.transposed for matrix in instruction.matrices]
+            return [(src, _multiply(transposed, weight.den, rows, cotangent))]
         case Scale(src, factor):
             return [(src, cotangent * factor.reshape(-1, 1))]
         case Shift(src, _):

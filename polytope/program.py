@@ -14,10 +14,9 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from flint import fmpz_mat
 
-from exactbox.polytope import linalg
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.linalg import IntMatrix
 from exactbox.polytope.rational import Rationals
 
 IndexArray = npt.NDArray[np.int64]
@@ -57,14 +56,9 @@ class MatMul:
     rows: int
 
     @functools.cached_property
-    def matrices(self) -> tuple[fmpz_mat, ...]:
-        """The integer numerators of each group's (m, k) matrix, as FLINT matrices."""
-        return tuple(linalg.to_flint(group) for group in self.weight.num)
-
-    @functools.cached_property
-    def transposed(self) -> tuple[fmpz_mat, ...]:
-        """The transposes of ``matrices``."""
-        return tuple(matrix.transpose() for matrix in self.matrices)
+    def matrices(self) -> tuple[IntMatrix, ...]:
+        """The numerators of each group's (m, k) matrix, prepared for products."""
+        return tuple(IntMatrix(group) for group in self.weight.num)
 
 
 @dataclass(frozen=True, eq=False)

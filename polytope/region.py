@@ -67,7 +67,7 @@ class Region:
 
     @functools.cached_property
     def rows(self) -> Rows:
-        """One row ``rival - winner <= 0`` for each rival, reduced modulo the domain's equations; (0, 0) rows are free."""
+        """One row ``rival - winner <= 0`` for each rival, modulo the domain's equations; (0, 0) rows are free."""
         return unit_rows(self.program, self.pattern, self.domain)
 
     @functools.cached_property
@@ -136,7 +136,7 @@ def region_at(program: Program, point: Rationals, domain: Domain) -> Region:
 def regions_at(program: Program, point: Rationals, domain: Domain, budget: int = 1024) -> RegionsAt:
     """Return every full-dimensional region that contains ``point`` (d,), by crossing the facets through it.
 
-    The regions around a point form a fan, and any two of them are joined by a path across facets that contain the point.
+    The regions around a point form a fan; any two of them are joined by a path across facets that contain the point.
 
     Args:
         budget: the largest number of regions to collect; past it the answer is incomplete and says so.
@@ -183,7 +183,7 @@ def facet_crossing(polytope: Minimal, facet: int) -> tuple[Rationals, Rationals]
 def _into(domain: Domain, point: Rationals, outward: Rationals) -> Rationals:
     """Shorten a direction until ``point + direction`` lies in the domain's relative interior."""
     for _ in range(1 << 16):
-        if domain.contains((point + outward.scaled(2))):
+        if domain.contains(point + outward.scaled(2)):
             return outward
         outward = outward.scaled(Fraction(1, 2))
     raise InternalError("an outward direction leaves the domain at once")
@@ -191,17 +191,23 @@ def _into(domain: Domain, point: Rationals, outward: Rationals) -> Rationals:
 
 def _fan_neighbors(region: Region, point: Rationals) -> list[Region]:
     """Return the regions across the facets of ``region`` that contain ``point``."""
-    tight = [i for i, gap in enumerate(region.rows.slack(point).num.tolist()) if gap == 0 and np.any(region.rows.matrix[i])]
-    if not tight:
+    tight = _tight(region, point)
+    if not len(tight):
         return []
     cone = _tangent_domain(region.domain, point)
-    fan = minimal(cone, region.rows.subset(tight), region.witness)
+    fan = minimal(cone, tight, region.witness)
     neighbors: list[Region] = []
     for facet in fan.facets:
         if fan.sources[facet].kind == "unit":
             onto, outward = facet_crossing(fan, facet)
             neighbors.append(cross(region.program, region.domain, _pulled_in(region, point, onto), outward))
     return neighbors
+
+
+def _tight(region: Region, point: Rationals) -> Rows:
+    """Return the region's non-zero rows that hold with equality at a point of it."""
+    gaps = region.rows.slack(point).num.tolist()
+    return region.rows.subset([i for i, gap in enumerate(gaps) if gap == 0 and np.any(region.rows.matrix[i])])
 
 
 def _tangent_domain(domain: Domain, point: Rationals) -> Domain:

@@ -48,7 +48,7 @@ def pattern_at(program: Program, point: Rationals, domain: Domain) -> LocalPatte
         BudgetError: every direction of the sequence was unlucky.
     """
     tied = _strict_pattern(program, point)
-    if tied is not None and _strictly_inside(domain, point):
+    if tied is not None and domain.strictly_contains(point):
         return LocalPattern(tied, point.scaled(0), ())
     for direction in directions(domain, point):
         found = directed_pattern(program, point, direction, domain)
@@ -169,16 +169,6 @@ def _strict_pattern(program: Program, point: Rationals) -> Pattern | None:
     return Pattern(tuple(winners))
 
 
-def _strictly_inside(domain: Domain, point: Rationals) -> bool:
-    if np.any(domain.rows.slack(point).num <= 0):
-        return False
-    bounds = zip(point.fractions(), domain.lower, domain.upper, domain.fixed.tolist(), strict=True)
-    return all(
-        fixed or ((low is None or low < value) and (high is None or value < high))
-        for value, low, high, fixed in bounds
-    )
-
-
 def _inner_step(domain: Domain, attempt: int) -> Rationals:
     """Return s*r of ``directions``: a step (d,) from the domain's witness that stays in the relative interior."""
     step = _on_hull(domain, _random_step(domain, attempt))
@@ -208,8 +198,8 @@ def _random_step(domain: Domain, attempt: int) -> list[Fraction]:
 
 def _on_hull(domain: Domain, step: list[Fraction]) -> Rationals:
     """Complete the free entries of a step to a direction of the domain's affine hull."""
-    for row, pivot in zip(domain.equalities, domain.pivots, strict=True):
-        coefficients = row.fractions()[:-1]
+    for equation, pivot in enumerate(domain.pivots):
+        coefficients = domain.equalities[equation].fractions()
         step[pivot] = -sum((coefficients[i] * step[i] for i in domain.free if coefficients[i]), Fraction(0))
     return from_fractions(step)
 

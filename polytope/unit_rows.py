@@ -1,4 +1,4 @@
-"""The rows of a region: for every rival of every winner, ``winner - rival >= 0`` as an affine functional of the input."""
+"""The rows of a region: ``winner - rival >= 0`` for every rival, as affine functionals of the input."""
 
 from __future__ import annotations
 
