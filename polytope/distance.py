@@ -32,7 +32,7 @@ class Distance:
         nearest: shape (d,), the point of the domain on that row at this distance, or None.
         multipliers: for "l1" and "l2", by row: ``lambda`` with
             ``max over the box of a.(y - x) - lambda * size(y - x) + lambda * value <= slack``, size being the L1 norm
-            or the squared L2 norm. Rows without an entry cannot be violated in the box at all. Empty where the value is 0.
+            or the squared L2 norm. Rows without an entry cannot be violated in the box. Empty where the value is 0.
     """
 
     norm: Norm

@@ -54,9 +54,7 @@ def pattern_trace(program: Program, pattern: Pattern, points: Rationals) -> list
     return _run(program, points, lambda position, _, src: take(src, chosen[position]))
 
 
-def affine_trace(
-    program: Program, winners: Winners, columns: Rationals, until: int | None = None
-) -> list[Rationals]:
+def affine_trace(program: Program, winners: Winners, columns: Rationals, until: int | None = None) -> list[Rationals]:
     """Push directions and one point through the affine program that fixed winners make.
 
     Args:
@@ -87,9 +85,7 @@ def shift_last(source: Rationals, offset: Rationals) -> Rationals:
     return Rationals(num, den)
 
 
-def pullback(
-    program: Program, winners: Winners, cotangents: Mapping[int, Rationals]
-) -> tuple[Rationals, Rationals]:
+def pullback(program: Program, winners: Winners, cotangents: Mapping[int, Rationals]) -> tuple[Rationals, Rationals]:
     """Express linear functionals of the vectors as affine functionals of the input, under fixed winners.
 
     Args:
@@ -118,7 +114,7 @@ def take(source: Rationals, index: IndexArray) -> Rationals:
     """Select rows of (n, b) by index, with 0 for the constant's index."""
     if not len(source):
         return zeros(len(index), *source.shape[1:])
-    num = source.num[index]
+    num = source.num[np.maximum(index, 0)]
     num[index < 0] = 0
     return Rationals(num, source.den)
 
@@ -156,9 +152,7 @@ def linear_step(instruction: Instruction, values: list[Rationals], points: Ratio
             raise InputError("a Max is not linear: its winners must be fixed first")
 
 
-def _run(
-    program: Program, points: Rationals, maximum: Callable[[int, Max, Rationals], Rationals]
-) -> list[Rationals]:
+def _run(program: Program, points: Rationals, maximum: Callable[[int, Max, Rationals], Rationals]) -> list[Rationals]:
     _check_points(program, points)
     values: list[Rationals] = []
     for position, instruction in enumerate(program.instructions):
@@ -221,4 +215,3 @@ def _pull(
             if winners is None:
                 raise InputError(f"no winners for the Max at instruction {position}")
             return [(src, scatter_add(program.sizes[src], winners, cotangent))]
-

@@ -98,7 +98,7 @@ def solve(matrix: Rationals, right: Rationals) -> Rationals | None:
     if rows == 0:
         return right
     try:
-        found = to_flint(matrix.num).solve(to_flint(right.num.reshape(-1, 1)))
+        found = fmpq_mat(to_flint(matrix.num)).solve(fmpq_mat(to_flint(right.num.reshape(-1, 1))))
     except ZeroDivisionError:
         return None
     num, den = found.numer_denom()

@@ -85,6 +85,10 @@ class Rationals:
         """Return the same entries under another shape."""
         return Rationals(self.num.reshape(*shape), self.den)
 
+    def transposed(self) -> Rationals:
+        """Return a matrix (m, n) as (n, m)."""
+        return Rationals(self.num.T, self.den)
+
     def over(self, den: int) -> IntArray:
         """Return the numerators over ``den``, which must be a multiple of the denominator."""
         factor, rest = divmod(den, self.den)

@@ -48,7 +48,7 @@ class Region:
         identity = np.zeros((size, size), dtype=object)
         identity[np.arange(size), np.arange(size)] = 1
         gradients, constants = exact.pullback(self.program, self.winners, {last: Rationals(identity)})
-        return Rationals(gradients.num.T, gradients.den), constants
+        return gradients.transposed(), constants
 
     @property
     def coef(self) -> Rationals:
@@ -231,4 +231,3 @@ def _pulled_in(region: Region, point: Rationals, onto: Rationals) -> Rationals:
             return moved
         step = step.scaled(Fraction(1, 2))
     raise InternalError("a facet's point cannot be pulled into the region")
-

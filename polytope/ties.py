@@ -18,7 +18,7 @@ from exactbox.polytope import exact
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.pattern import Pattern
-from exactbox.polytope.program import NO_CANDIDATE, IndexArray, Max, Program, Shift
+from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max, Program, Shift
 from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
 from exactbox.polytope.unit_rows import Pair, pair_functionals
 
@@ -57,9 +57,7 @@ def pattern_at(program: Program, point: Rationals, domain: Domain) -> LocalPatte
     raise BudgetError(f"no lucky direction among {DIRECTION_TRIES}: the pattern at the point is undecided")
 
 
-def directed_pattern(
-    program: Program, point: Rationals, direction: Rationals, domain: Domain
-) -> LocalPattern | None:
+def directed_pattern(program: Program, point: Rationals, direction: Rationals, domain: Domain) -> LocalPattern | None:
     """Find the pattern at ``point + eps*direction``, or None where the direction runs inside a boundary.
 
     Args:
@@ -128,19 +126,20 @@ def _lexicographic(source: IntArray, groups: IndexArray) -> tuple[IndexArray, li
         must be halved so that every strict comparison holds at its end.
     """
     padded = np.concatenate([source, np.zeros((1, 2), dtype=object)])
-    best = padded[groups[:, 0]].copy()
+    entries = np.maximum(groups, CONSTANT_ZERO)
+    best = padded[entries[:, 0]].copy()
     winners = np.zeros(len(groups), dtype=np.int64)
     for column in range(1, groups.shape[1]):
-        slope, value = padded[groups[:, column]].T
+        slope, value = padded[entries[:, column]].T
         wins = (value > best[:, 1]) | ((value == best[:, 1]) & (slope > best[:, 0]))
         wins &= groups[:, column] != NO_CANDIDATE
-        best[wins] = padded[groups[wins, column]]
+        best[wins] = padded[entries[wins, column]]
         winners[wins] = column
     tied: list[tuple[int, int]] = []
     halvings = 0
     for column in range(groups.shape[1]):
         rivals = np.flatnonzero((groups[:, column] != NO_CANDIDATE) & (winners != column))
-        slope, margin = (best[rivals] - padded[groups[rivals, column]]).T
+        slope, margin = (best[rivals] - padded[entries[rivals, column]]).T
         tied += [(int(rivals[i]), column) for i in np.flatnonzero((margin == 0) & (slope == 0))]
         halvings = max(halvings, _halvings(margin, slope))
     return winners, tied, halvings
@@ -161,7 +160,7 @@ def _strict_pattern(program: Program, point: Rationals) -> Pattern | None:
         instruction = program.instructions[position]
         if isinstance(instruction, Max):
             source = np.concatenate([values[instruction.src].num[:, 0], int_array([0])])
-            matches = source[instruction.groups] == values[position].num
+            matches = source[np.maximum(instruction.groups, CONSTANT_ZERO)] == values[position].num
             matches = matches.astype(np.bool_) & (instruction.groups != NO_CANDIDATE)
             if (matches.sum(axis=1) != 1).any():
                 return None

@@ -75,8 +75,11 @@ def pair_functionals(program: Program, winners: Winners, pairs: Sequence[Pair]) 
         instruction = program.instructions[position]
         if isinstance(instruction, Max):
             index = _indices(instruction, list(run))
-            parts += [_forward(values[instruction.src], index)] if forwards else _backward(program, winners,
-                                                                                         instruction.src, index)
+            parts += (
+                [_forward(values[instruction.src], index)]
+                if forwards
+                else _backward(program, winners, instruction.src, index)
+            )
     return concatenate([part[0] for part in parts]), concatenate([part[1] for part in parts])
 
 
@@ -110,5 +113,5 @@ def _backward(
         cotangent[won, columns] += 1
         cotangent[lost, columns] -= 1
         gradients, constants = exact.pullback(program, winners, {src: Rationals(cotangent[:-1])})
-        parts.append((Rationals(gradients.num.T, gradients.den), constants))
+        parts.append((gradients.transposed(), constants))
     return parts
