@@ -37,7 +37,7 @@ BAD: dict[str, tuple[Instruction, str]] = {
     "gather past the end": (Gather((0,), index(2)), "do not fit 2"),
     "gather below the constant": (Gather((0,), index(-2)), "do not fit 2"),
     "gather index of two axes": (Gather((0,), index([0])), "1 axes"),
-    "gather index of floats": (Gather((0,), np.array([0.0])), "int64"),  # type: ignore[arg-type]
+    "gather index of floats": (Gather((0,), np.array([0.0])), "int64"),
     "scale of another size": (Scale(0, zeros(3)), "expected 2 constants"),
     "shift of another size": (Shift(0, zeros(1)), "expected 2 constants"),
     "weight of two axes": (MatMul(0, zeros(2, 2), 1), "shape (g, m, k)"),
@@ -101,7 +101,7 @@ def test_units_are_named_after_their_node_and_index() -> None:
     ("winners", "message"),
     [([], "1 parts"), ([index(0)], "groups"), ([index(0, 2, 0)], "outside"), ([index(0, -1, 0)], "outside")],
 )
-def test_a_pattern_that_does_not_fit_is_refused(winners: list[np.ndarray], message: str) -> None:  # type: ignore[type-arg]
+def test_a_pattern_that_does_not_fit_is_refused(winners: list[np.ndarray], message: str) -> None:
     program = BATTERY["scaled"]()
     with pytest.raises(InputError, match=message):
         check_pattern(program, Pattern(tuple(winners)))
