@@ -55,6 +55,12 @@ class System:
     def _products(self) -> linalg.IntMatrix:
         return linalg.IntMatrix(self.matrix)
 
+    def with_rhs(self, rhs: IntArray) -> System:
+        """Return the system with other right-hand sides (m,); the prepared matrix is shared."""
+        other = System(self.matrix, rhs, self.lower, self.upper)
+        other.__dict__["_products"] = self._products
+        return other
+
     @functools.cached_property
     def has_lower(self) -> Mask:
         """Mask (n,) of the coordinates with a lower bound."""
@@ -145,3 +151,17 @@ def select(system: System, rows: Sequence[int], columns: Sequence[int]) -> Syste
         tuple(system.lower[i] for i in chosen),
         tuple(system.upper[i] for i in chosen),
     )
+
+
+def on_grid(point: Rationals, exponents: Sequence[int]) -> Rationals:
+    """Round each coordinate of a point (n,) to the nearest multiple of its power of two.
+
+    >>> [str(v) for v in on_grid(from_fractions([Fraction(1, 3), Fraction(7)]), [-2, 2]).fractions()]
+    ['1/4', '8']
+    """
+    rounded: list[Fraction] = []
+    for num, exponent in zip(point.num.tolist(), exponents, strict=True):
+        top, bottom = (num << -exponent, point.den) if exponent < 0 else (num, point.den << exponent)
+        whole = (2 * top + bottom) // (2 * bottom)
+        rounded.append(Fraction(whole, 1 << -exponent) if exponent < 0 else Fraction(whole << exponent))
+    return from_fractions(rounded)

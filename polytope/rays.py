@@ -1,0 +1,124 @@
+"""Rays from an interior point in float64, many at once: which row they leave through, and short points beyond it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from exactbox.polytope.floats import Floats, FloatView, Ints
+from exactbox.polytope.system import Mask
+
+_GRIDS = (2, 4, 6, 9, 12, 16, 21, 27, 34, 42, 52)
+_NOISE = 2.0**-44
+_GAP = 1 + 2.0**-30
+
+
+@dataclass(frozen=True, eq=False)
+class Exits:
+    """For each ray: the row it leaves through, and a point beyond that row alone.
+
+    Rows are numbered 0..m-1, upper bounds m..m+n-1, lower bounds m+n..m+2n-1; -1 where two rows are hit too close to
+    each other or none at all.
+
+    Args:
+        first: shape (b,).
+        points: shape (n, b).
+    """
+
+    first: Ints
+    points: Floats
+
+
+def coordinate_exits(view: FloatView) -> tuple[Ints, Floats]:
+    """Return the bounds that a ray along their own coordinate meets before any row, and short signed offsets beyond."""
+    rows, size = view.matrix.shape
+    targets: list[Ints] = []
+    lengths: list[Floats] = []
+    for sign, gaps, first in ((1.0, view.high, rows), (-1.0, -view.low, rows + size)):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            rate = np.divide(sign * view.matrix, view.slack[:, None]).max(axis=0, initial=0.0)
+            limit = np.where(rate > 0, 1 / rate, np.inf)
+            room = np.minimum(limit - gaps, gaps)
+            clear = np.isfinite(gaps) & (room > gaps * (_GAP - 1))
+            grid = np.exp2(np.floor(np.log2(np.where(clear, room, 1.0))))
+            beyond = (np.floor(np.where(clear, gaps, 0.0) / grid) + 1) * grid
+        where = np.flatnonzero(clear)
+        targets.append(first + where)
+        lengths.append(sign * beyond[where])
+    return np.concatenate(targets), np.concatenate(lengths)
+
+
+def shoot(view: FloatView, directions: Floats) -> Exits:
+    """Follow rays from the centre along directions (n, b)."""
+    speeds = view.matrix @ directions
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        times = np.concatenate([
+            np.where(speeds > 0, view.slack[:, None] / speeds, np.inf),
+            np.where(directions > 0, view.high[:, None] / directions, np.inf),
+            np.where(directions < 0, view.low[:, None] / directions, np.inf),
+        ])
+        first = times.argmin(axis=0)
+        columns = np.arange(directions.shape[1])
+        start = times[first, columns]
+        times[first, columns] = np.inf
+        second = times.min(axis=0)
+        stop = np.where(second < 4 * start, (start + second) / 2, 2 * start)
+        clear = np.isfinite(start) & (second > start * _GAP)
+        points = directions * np.where(clear, stop, 0)
+    return Exits(np.where(clear, first, -1).astype(np.int64), points)
+
+
+def shorten(view: FloatView, targets: Ints, points: Floats) -> tuple[Floats, Mask]:
+    """Round points (n, b) to as few bits as keep them beyond their target row alone, judged in float64.
+
+    Returns:
+        The rounded points (n, b) and a mask (b,) of those for which some rounding does.
+    """
+    out = points.copy()
+    done = np.zeros(points.shape[1], dtype=np.bool_)
+    reach = np.abs(points).max(axis=0, initial=0)
+    size = np.where(reach > 0, 2.0 ** np.ceil(np.log2(np.where(reach > 0, reach, 1))), 1)
+    for bits in _GRIDS:
+        open_ = np.flatnonzero(~done & np.isfinite(reach))
+        if not len(open_):
+            break
+        grid = size[open_] * 2.0**-bits
+        rounded = np.round(points[:, open_] / grid) * grid
+        good = beyond_alone(view, targets[open_], rounded)
+        out[:, open_[good]] = rounded[:, good]
+        done[open_[good]] = True
+    return out, done
+
+
+def beyond_alone(view: FloatView, targets: Ints, points: Floats) -> Mask:
+    """Judge in float64 which points (n, b) violate their target row alone, clear of rounding noise."""
+    columns = np.arange(points.shape[1])
+    image = view.matrix @ points
+    noise = _NOISE * (np.abs(view.matrix) @ np.abs(points) + view.slack[:, None])
+    over_rows = image > view.slack[:, None] - noise
+    over_high, over_low = points > view.high[:, None], points < view.low[:, None]
+    over = np.concatenate([over_rows, over_high, over_low])
+    over[targets, columns] = False
+    clear = np.concatenate([
+        image - view.slack[:, None] > noise,
+        points - view.high[:, None] > _NOISE * np.abs(points),
+        view.low[:, None] - points > _NOISE * np.abs(points),
+    ])[targets, columns]
+    return np.asarray(clear & ~over.any(axis=0))
+
+
+def row_directions(view: FloatView) -> list[Floats]:
+    """Return sets of directions (n, m) that lead through each row: across it, and along all the others."""
+    width = np.minimum(np.minimum(view.high, -view.low), 1.0)
+    metric = np.where(np.isfinite(width), width, 1.0) ** 2
+    across = metric[:, None] * view.matrix.T
+    rows, size = view.matrix.shape
+    if rows > size:
+        return [across]
+    gram = view.matrix @ across
+    try:
+        along = across @ np.linalg.solve(gram, np.diag(view.slack))
+    except np.linalg.LinAlgError:
+        return [across]
+    return [across, along] if np.isfinite(along).all() else [across]
