@@ -179,7 +179,8 @@ def box(lower: object, upper: object) -> Domain:
 def bounds(values: object) -> tuple[Bound, ...]:
     """Read d bounds exactly; None, "inf" and infinite floats mean that there is none."""
     entries = values.fractions() if isinstance(values, Rationals) else list(values)  # type: ignore[call-overload]
-    return tuple(None if _infinite(entry) else exact([entry]).item() for entry in entries)
+    finite = iter(exact([entry for entry in entries if not _infinite(entry)]).fractions())
+    return tuple(None if _infinite(entry) else next(finite) for entry in entries)
 
 
 def _assemble(lower: tuple[Bound, ...], upper: tuple[Bound, ...], witness: Rationals) -> Domain:

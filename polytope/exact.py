@@ -104,7 +104,8 @@ def pullback(program: Program, winners: Winners, cotangents: Mapping[int, Ration
             continue
         instruction = program.instructions[position]
         if isinstance(instruction, Shift):
-            constant = constant + linalg.matvec(Rationals(cotangent.num.T, cotangent.den), instruction.offset)
+            shifted = instruction.offset.num.dot(cotangent.num)
+            constant = constant + Rationals(shifted, cotangent.den * instruction.offset.den)
         for src, part in _pull(program, position, winners.get(position), cotangent):
             pending[src] = pending[src] + part if src in pending else part
     return pending.get(0, zeros(program.input_size, batch)), constant

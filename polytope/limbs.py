@@ -1,11 +1,13 @@
 """Exact products of integer matrices on float64 BLAS.
 
-Entries are cut into 16-bit limbs. A product of two limbs is an integer of at most 2**32, and a sum of fewer than 2**21
-of them stays an integer below 2**53, which float64 holds exactly whatever the order of summation, fused or not.
+Entries are cut into balanced 24-bit limbs, at most 2**23 in absolute value. A product of two limbs is an integer of at
+most 2**46, and a sum of up to 2**7 of them stays within 2**53, which float64 holds exactly whatever the order of
+summation, fused or not.
 """
 
 from __future__ import annotations
 
+from struct import iter_unpack
 from typing import cast
 
 import numpy as np
@@ -13,48 +15,52 @@ import numpy.typing as npt
 
 from exactbox.polytope.rational import IntArray, int_array
 
-LIMB_BITS = 16
-MAX_TERMS = 1 << 21
-"""How many products of limbs may be summed in float64."""
+LIMB_BITS = 24
+LIMB_BYTES = LIMB_BITS // 8
+MAX_TERMS = 1 << (53 - 2 * (LIMB_BITS - 1))
+"""How many products of limbs are summed in float64; longer sums are added up in int64."""
 
 CHUNK_ENTRIES = 1 << 19
 """How many float64 products are held at once, so that they stay in the cache."""
 
-FloatMatrix = npt.NDArray[np.float64]
+FloatArray = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
 
 
-def split(values: IntArray) -> FloatMatrix:
-    """Cut integers of any shape into limbs, lowest first; shape (limbs, *shape), the last limb signed.
+def split(values: IntArray) -> FloatArray:
+    """Cut integers of any shape into balanced limbs, lowest first; shape (limbs, *shape).
 
-    >>> split(int_array([65537, -1])).tolist()
-    [[1.0, 65535.0], [1.0, -1.0]]
+    >>> split(int_array([2**24 + 1, -1, 2**23])).tolist()
+    [[1.0, -1.0, -8388608.0], [1.0, 0.0, 1.0]]
     """
     flat = values.ravel().tolist()
-    bits = max(max(flat).bit_length(), min(flat).bit_length()) + 1 if flat else 1
+    bits = max(max(flat).bit_length(), min(flat).bit_length()) + 2 if flat else 1
     count = -(-bits // LIMB_BITS)
-    if bits <= 64:
-        raw = np.array(flat, dtype="<i8").view("<u2").reshape(-1, 4)[:, :count]
-    else:
-        width = 2 * count
-        raw = np.frombuffer(b"".join([v.to_bytes(width, "little", signed=True) for v in flat]), dtype="<u2")
-        raw = raw.reshape(-1, count)
-    limbs = raw.T.astype(np.float64)
-    limbs[-1][limbs[-1] >= 1 << (LIMB_BITS - 1)] -= 1 << LIMB_BITS
+    limbs = np.empty((count, len(flat)))
+    carry = np.zeros(len(flat), dtype=np.int64)
+    for i, digits in enumerate(_digits(flat, count, bits)):
+        carry += digits
+        balanced = ((carry + (1 << (LIMB_BITS - 1))) & ((1 << LIMB_BITS) - 1)) - (1 << (LIMB_BITS - 1))
+        limbs[i] = carry if i == count - 1 else balanced
+        carry = (carry - balanced) >> LIMB_BITS
     return limbs.reshape(count, *values.shape)
 
 
-def join(diagonals: npt.NDArray[np.int64]) -> IntArray:
-    """Return ``sum_s diagonals[s] * 2**(16 s)`` for each column of (s, n), as Python ints of shape (n,)."""
+def join(diagonals: Int64Array) -> IntArray:
+    """Return ``sum_s diagonals[s] * 2**(24 s)`` for each column of (s, n), as Python ints of shape (n,)."""
     count, size = diagonals.shape
-    digits = np.empty((size, count + 4), dtype="<u2")
+    digits = np.empty((count, size), dtype="<u4")
     carry = np.zeros(size, dtype=np.int64)
     for s in range(count):
         carry += diagonals[s]
-        digits[:, s] = carry & 0xFFFF
+        digits[s] = carry & ((1 << LIMB_BITS) - 1)
         carry >>= LIMB_BITS
-    digits[:, count:] = carry.astype("<i8").view("<u2").reshape(-1, 4)
-    buffer, width = digits.tobytes(), 2 * (count + 4)
-    return int_array(int.from_bytes(buffer[i : i + width], "little", signed=True) for i in range(0, len(buffer), width))
+    low = digits.T.copy().view(np.uint8).reshape(size, count, 4)[:, :, :LIMB_BYTES].reshape(size, -1)
+    buffer = np.concatenate([low, carry.astype("<i8").view(np.uint8).reshape(size, 8)], axis=1).tobytes()
+    read = int.from_bytes
+    return int_array(
+        [read(entry, "little", signed=True) for (entry,) in iter_unpack(f"{LIMB_BYTES * count + 8}s", buffer)]
+    )
 
 
 class LimbMatrix:
@@ -75,12 +81,39 @@ class LimbMatrix:
             return np.concatenate([self._times(limbs[:, :, i : i + chunk]) for i in starts], axis=1)
         return self._times(limbs)
 
-    def _times(self, limbs: FloatMatrix) -> IntArray:
-        width = limbs.shape[2]
-        side_by_side = limbs.transpose(1, 0, 2).reshape(self.columns, -1)
-        pairs = (self.stacked @ side_by_side).astype(np.int64).reshape(self.count, self.rows, len(limbs), width)
-        diagonals = np.zeros((self.count + len(limbs) - 1, self.rows, width), dtype=np.int64)
+    def _times(self, limbs: FloatArray) -> IntArray:
+        count, _, width = limbs.shape
+        pairs = self._pairs(limbs.transpose(1, 0, 2).reshape(self.columns, -1))
+        pairs = pairs.reshape(self.count, self.rows, count, width)
+        diagonals = np.zeros((self.count + count - 1, self.rows, width), dtype=np.int64)
         for i in range(self.count):
-            for j in range(len(limbs)):
+            for j in range(count):
                 diagonals[i + j] += pairs[i, :, j]
         return cast(IntArray, join(diagonals.reshape(len(diagonals), -1)).reshape(self.rows, width))
+
+    def _pairs(self, right: FloatArray) -> Int64Array:
+        """Multiply every limb of the matrix with every limb of the right-hand side, skipping rows of zeros."""
+        used = np.flatnonzero(right.any(axis=1))
+        left = self.stacked
+        if len(used) < self.columns:
+            left, right = left[:, used], right[used]
+        total = np.zeros((len(left), right.shape[1]), dtype=np.int64)
+        for start in range(0, len(used), MAX_TERMS):
+            part = slice(start, start + MAX_TERMS)
+            total += (left[:, part] @ right[part]).astype(np.int64)
+        return total
+
+
+def _digits(flat: list[int], count: int, bits: int) -> npt.NDArray[np.int64]:
+    """Return the two's complement digits of integers in base 2**24, (count, n); the last one is signed."""
+    if bits <= 64:
+        value = np.array(flat, dtype=np.int64)
+        digits = np.stack([value >> (LIMB_BITS * i) for i in range(count)])
+        digits[:-1] &= (1 << LIMB_BITS) - 1
+        return digits
+    width = LIMB_BYTES * count
+    buffer = b"".join([v.to_bytes(width, "little", signed=True) for v in flat])
+    raw = np.frombuffer(buffer, dtype=np.uint8).reshape(-1, count, LIMB_BYTES).astype(np.int64)
+    digits = np.ascontiguousarray((raw[:, :, 0] | (raw[:, :, 1] << 8) | (raw[:, :, 2] << 16)).T)
+    digits[-1][digits[-1] >= 1 << (LIMB_BITS - 1)] -= 1 << LIMB_BITS
+    return digits

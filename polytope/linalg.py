@@ -10,7 +10,7 @@ import numpy as np
 from flint import fmpq_mat, fmpz_mat
 
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.limbs import MAX_TERMS, LimbMatrix
+from exactbox.polytope.limbs import LimbMatrix
 from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
 
 LIMB_THRESHOLD = 1 << 14
@@ -51,7 +51,7 @@ class IntMatrix:
 
     def times(self, right: IntArray) -> IntArray:
         """Multiply by an integer matrix (k, n) exactly; shape (m, n)."""
-        large = self.entries.size * right.shape[1] >= LIMB_THRESHOLD and self.entries.shape[1] < MAX_TERMS
+        large = self.entries.size * right.shape[1] >= LIMB_THRESHOLD
         return self._limbs.times(right) if large else from_flint(self._flint * to_flint(right))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,7 @@ def relu(src: int, size: int) -> Max:
 
 
 def mlp(layers: Sequence[Layer]) -> Program:
-    """Return the ReLU net of (weight (m, k), bias (m,)) layers, without a ReLU after the last; entries as ``exact`` reads."""
+    """Return the ReLU net of (weight (m, k), bias (m,)) layers, linear at the end; entries as ``exact`` reads them."""
     code: list[Instruction] = [Input(len(layers[0][0][0]))]
     for depth, (weight, bias) in enumerate(layers):
         code.append(MatMul(len(code) - 1, exact([list(row) for row in weight]).reshape(1, len(bias), -1), 1))
@@ -33,7 +34,7 @@ def random_mlp(sizes: Sequence[int], seed: int) -> Program:
     """Return a ReLU net with float32 Gaussian weights (He, 2015) and small biases."""
     rng = np.random.default_rng(seed)
     layers: list[Layer] = []
-    for width, height in zip(sizes, sizes[1:], strict=False):
+    for width, height in pairwise(sizes):
         weight = (rng.standard_normal((height, width)) * np.sqrt(2 / width)).astype(np.float32)
         layers.append((weight.tolist(), (0.1 * rng.standard_normal(height)).astype(np.float32).tolist()))
     return mlp(layers)

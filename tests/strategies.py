@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from hypothesis import strategies as st
@@ -50,7 +51,7 @@ def programs(draw: st.DrawFn) -> Program:
         *draw(st.lists(st.integers(1, 4), min_size=1, max_size=2)),
         draw(st.integers(1, 3)),
     ]
-    program = mlp([draw(layers(width, height)) for width, height in zip(sizes, sizes[1:], strict=False)])
+    program = mlp([draw(layers(width, height)) for width, height in pairwise(sizes)])
     if not draw(st.booleans()):
         return program
     last, size = len(program.instructions) - 1, program.output_size
