@@ -1,1 +1,13 @@
-"""One module per family of operators; each function lowers one operator to the instructions of the program."""
+"""The meaning of each operator, one module a family."""
+
+from importlib import import_module
+
+_FAMILIES = (
+    "constant", "conv", "elementwise", "head", "linear", "ml", "movement", "normalization", "pool", "reduce", "shape",
+)  # fmt: skip
+
+
+def load_families() -> None:
+    """Import every family, which registers its operators."""
+    for name in _FAMILIES:
+        import_module(f"exactbox.importers.ops.{name}")

@@ -1,0 +1,114 @@
+"""What an operator's function receives: the node, its inputs, and the builder to write to."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NoReturn
+
+from exactbox.importers.builder import Builder
+from exactbox.importers.graph import Node
+from exactbox.importers.limits import Limits
+from exactbox.importers.values import INTEGER_TYPES, Constant, Data, RefusedError, Tensor, Value
+
+
+@dataclass(frozen=True)
+class ReplacedConstant:
+    """An irrational constant of the model and the rational that stands for it.
+
+    Args:
+        node: the node that the constant belongs to.
+        expression: what the constant is, e.g. ``1/sqrt(var[3] + epsilon)``.
+        radicand: the exact number under the root.
+        value: floor to 80 significant bits.
+    """
+
+    node: str
+    expression: str
+    radicand: Fraction
+    value: Fraction
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One node with its inputs lowered; an absent optional input is None."""
+
+    node: Node
+    inputs: tuple[Tensor | None, ...]
+    builder: Builder
+    limits: Limits = Limits()
+    replaced: list[ReplacedConstant] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def refuse(self, why: str) -> NoReturn:
+        """Stop: the node has no exact meaning."""
+        raise RefusedError(why)
+
+    def tensor(self, place: int) -> Tensor:
+        """Return an input of any kind that must be present."""
+        found = self.inputs[place] if place < len(self.inputs) else None
+        if found is None:
+            self.refuse(f"input {place} is missing")
+        return found
+
+    def value(self, place: int) -> Value:
+        """Return an input that must be present, and no part of a monotone tail."""
+        found = self.tensor(place)
+        if not isinstance(found, (Constant, Data)):
+            self.refuse(f"input {place} is no number that exactbox computes")
+        return found
+
+    def optional(self, place: int) -> Value | None:
+        """Return an input, or None where it is absent."""
+        absent = place >= len(self.inputs) or self.inputs[place] is None
+        return None if absent else self.value(place)
+
+    def present(self) -> list[Value]:
+        """Return all inputs that are present."""
+        return [self.value(place) for place, value in enumerate(self.inputs) if value is not None]
+
+    def data(self, place: int = 0) -> Data:
+        """Return an input as entries of vectors, a real-valued operand of arithmetic."""
+        found = self.value(place)
+        data = found if isinstance(found, Data) else self.builder.data(found)
+        if not data.is_float:
+            self.refuse(f"arithmetic on {data.dtype} data that depends on the input")
+        return data
+
+    def constant(self, place: int, what: str) -> Constant:
+        """Return an input that must not depend on the model's input."""
+        found = self.value(place)
+        if isinstance(found, Data):
+            self.refuse(f"{what} depends on the model's input")
+        return found
+
+    def optional_constant(self, place: int, what: str) -> Constant | None:
+        """Return an optional input that must not depend on the model's input."""
+        return None if self.optional(place) is None else self.constant(place, what)
+
+    def integers(self, place: int, what: str) -> list[int]:
+        """Return the entries of a constant of whole numbers."""
+        found = self.constant(place, what)
+        if found.dtype not in INTEGER_TYPES:
+            self.refuse(f"{what}: expected whole numbers, got {found.dtype}")
+        return found.integers()
+
+    def integer_list(self, place: int, attribute: str) -> list[int] | None:
+        """Return a list given as an input or, in older operator sets, as an attribute."""
+        if self.optional(place) is not None:
+            return self.integers(place, attribute)
+        given = self.node.integers(attribute)
+        return None if given is None else list(given)
+
+    def axis(self, axis: int, rank: int) -> int:
+        """Return a dimension number within 0..rank-1."""
+        if not -rank <= axis < max(rank, 1):
+            self.refuse(f"axis {axis} does not fit a tensor of {rank} dimensions")
+        return axis % rank if rank else 0
+
+    def check_size(self, shape: tuple[int, ...]) -> None:
+        """Stop before a tensor of too many entries is made."""
+        if any(dim < 0 for dim in shape):
+            self.refuse(f"a dimension is negative: {shape}")
+        self.limits.check_elements(str(self.node), math.prod(shape))

@@ -1,0 +1,196 @@
+"""Lowers the nodes of a graph one after the other, and lists all those that cannot be."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from exactbox.importers.builder import Builder
+from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.graph import Node
+from exactbox.importers.limits import Limits
+from exactbox.importers.ops import load_families
+from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of
+from exactbox.importers.values import Choice, Constant, Data, RefusedError, Scores, Tensor, Total, Value
+from exactbox.polytope import enclosed
+from exactbox.polytope.errors import Refusal
+from exactbox.polytope.exact import trace
+from exactbox.polytope.program import Port
+from exactbox.polytope.rational import Rationals
+
+ARITHMETIC = {
+    "float16": enclosed.FLOAT16,
+    "bfloat16": enclosed.BFLOAT16,
+    "float32": enclosed.FLOAT32,
+    "float64": enclosed.FLOAT64,
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One tensor of the model and the number of instructions there were once its node was lowered."""
+
+    node: Node
+    tensor: str
+    value: Value
+    end: int
+
+
+class MisusedHeadError(RefusedError):
+    """A monotone, curved function is used by something that is no monotone tail."""
+
+    def __init__(self, origin: tuple[tuple[str, str], ...], user: Node) -> None:
+        self.origin = origin
+        self.user = user
+        super().__init__(f"its result is used by {user}")
+
+
+@dataclass(eq=False)
+class Lowering:
+    """The state of a lowering: tensors so far, and what is to be told about it."""
+
+    builder: Builder
+    limits: Limits
+    values: dict[str, Tensor] = field(default_factory=dict)
+    steps: list[Step] = field(default_factory=list)
+    refusals: list[Refusal] = field(default_factory=list)
+    replaced: list[ReplacedConstant] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def run(self, nodes: Sequence[Node], wanted: Collection[str]) -> None:
+        """Lower nodes in order; a node behind a refused one is left out."""
+        load_families()
+        for node in nodes:
+            if any(name and name not in self.values for name in node.inputs):
+                continue
+            inputs = tuple(self.values[name] if name else None for name in node.inputs)
+            try:
+                outputs = self._evaluate(node, inputs)
+                self._keep(node, outputs, wanted)
+            except MisusedHeadError as error:
+                self._refuse_origin(error)
+            except RefusedError as error:
+                self.refusals.append(Refusal(node.name, node.op, str(error)))
+
+    def _keep(self, node: Node, outputs: Sequence[Tensor | None], wanted: Collection[str]) -> None:
+        for place, name in enumerate(node.outputs):
+            value = outputs[place] if place < len(outputs) else None
+            if not name or name not in wanted:
+                continue
+            if value is None:
+                raise RefusedError(f"output {place} ('{name}') is not lowered")
+            self.limits.check_elements(str(node), math.prod(value.shape))
+            self.values[name] = value
+            if isinstance(value, (Constant, Data)):
+                self.steps.append(Step(node, name, value, len(self.builder.sizes)))
+
+    def _refuse_origin(self, error: MisusedHeadError) -> None:
+        name, op = error.origin[0]
+        why = f"{refusal_of(Node(name, op, (), ()))}; its result is used by {error.user}"
+        if all((item.node, item.op) != (name, op) for item in self.refusals):
+            self.refusals.append(Refusal(name, op, why))
+
+    def _evaluate(self, node: Node, inputs: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
+        self.builder.label = str(node)
+        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes)
+        head = heading_of(node)
+        recorded = None if head is None else head(call)
+        if recorded is not None:
+            return _listed(recorded)
+        if any(isinstance(value, (Scores, Choice, Total)) for value in inputs):
+            return self._moved_head(call)
+        fixed = not any(isinstance(value, Data) for value in inputs)
+        fold, lower = folding_of(node), lowering_of(node)
+        folded = fold(call) if fixed and fold is not None else None
+        if folded is not None:
+            return _listed(folded)
+        if lower is None:
+            raise RefusedError(refusal_of(node))
+        first = inputs[0] if inputs else None
+        if fixed and isinstance(first, Constant) and first.is_float and node.op not in MOVES:
+            return self._fold_by_lowering(call, lower, first)
+        return _listed(lower(call))
+
+    def _moved_head(self, call: Call) -> Sequence[Tensor | None]:
+        """Move the entries of a tail's tensor; anything else that uses it is refused by the tail's name."""
+        first, op = call.inputs[0], call.node.op
+        heads = [value for value in call.inputs if isinstance(value, (Scores, Choice, Total))]
+        origin = heads[0].scores.origin if isinstance(heads[0], Total) else heads[0].origin
+        lower = lowering_of(call.node)
+        if lower is None or len(heads) > 1:
+            raise MisusedHeadError(origin, call.node)
+        if op in _SAME and isinstance(first, (Scores, Choice)):
+            return [first]
+        if op in _RESHAPES and isinstance(first, Choice):
+            blank = Constant(np.zeros(first.shape, dtype=np.int64), "int64")
+            moved = _listed(lower(replace(call, inputs=(blank, *call.inputs[1:]))))
+            return [replace(first, shape=value.shape) for value in moved if value is not None]
+        if op in _RESHAPES | _MOVES_OF_SCORES and isinstance(first, Scores):
+            return _moved_scores(call, lower, first)
+        raise MisusedHeadError(origin, call.node)
+
+    def _fold_by_lowering(self, call: Call, lower: Callable[[Call], Outcome], first: Constant) -> Sequence[Tensor | None]:
+        """Evaluate arithmetic on constants exactly: lower the node with its first input as data, and run that once."""
+        values = first.rationals()
+        builder = Builder((Port("constant", first.shape, first.dtype),), self.limits, str(call.node))
+        variable = builder.wrap(0, first.shape, first.dtype)
+        outputs = _listed(lower(replace(call, inputs=(variable, *call.inputs[1:]), builder=builder)))
+        return [_evaluated(builder, value, values, first) if isinstance(value, Data) else value for value in outputs]
+
+
+def _listed(outcome: Tensor | Sequence[Tensor | None]) -> Sequence[Tensor | None]:
+    return [outcome] if isinstance(outcome, (Constant, Data, Scores, Choice, Total)) else outcome
+
+
+def _moved_scores(call: Call, lower: Callable[[Call], Outcome], scores: Scores) -> Sequence[Tensor | None]:
+    """Move the logits, and the numbers that say which of them compare, alike."""
+    numbers = np.zeros(scores.shape, dtype=np.int64) if scores.fibre is None else scores.fibre
+    parts = (scores.data, Data((0,), np.asarray(numbers), scores.data.dtype))
+    logits, fibres = (_listed(lower(replace(call, inputs=(part, *call.inputs[1:])))) for part in parts)
+    return [
+        replace(scores, data=logit, fibre=None if scores.fibre is None else fibre.index)
+        for logit, fibre in zip(logits, fibres, strict=True)
+        if isinstance(logit, Data) and isinstance(fibre, Data)
+    ]
+
+
+# How the order of a tail's scores can be followed.
+_SAME = frozenset({"Identity", "Cast"})
+_RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
+_MOVES_OF_SCORES = frozenset({"Transpose", "Slice", "Split", "Gather"})
+# Operators that treat constants and data alike, by moving entries: nothing is computed.
+MOVES = frozenset(
+    {
+        "Identity", "Dropout", "Cast", "CastLike", "Shape", "Size", "Reshape", "Flatten", "Transpose", "Squeeze",
+        "Unsqueeze", "Expand", "Tile", "Concat", "Split", "Slice", "Gather", "GatherElements", "GatherND", "Pad",
+        "Where", "DepthToSpace", "SpaceToDepth", "Trilu",
+    }
+)  # fmt: skip
+
+
+def _evaluated(builder: Builder, output: Data, values: Rationals, source: Constant) -> Constant:
+    """Return the exact value of a tensor of a small program at one point, with a bound of the runtime's error."""
+    position = builder.fresh(output)
+    program = builder.program(Port("folded", output.shape, output.dtype))
+    column = values.reshape(-1, 1)
+    result = trace(program, column)[position].reshape(*output.shape).reduced()
+    point = column.to_float()
+    spread = np.abs(point) * 2.0**-50 + (0.0 if source.error is None else source.error.reshape(-1, 1))
+    arithmetic = ARITHMETIC.get(output.dtype, enclosed.FLOAT32)
+    found = enclosed.enclose(program, point, arithmetic, builder.roundings, spread)[position]
+    error = 2 * found.radius.reshape(output.shape)  # both the exact value and the runtime's lie within the radius
+    return Constant(result, output.dtype, error)
+
+
+def graph_inputs(builder: Builder, names: Mapping[str, Port]) -> dict[str, Tensor]:
+    """Return each graph input as entries of vector 0."""
+    start = 0
+    found: dict[str, Tensor] = {}
+    for name, port in names.items():
+        index = np.arange(start, start + port.size, dtype=np.int64).reshape(port.shape)
+        found[name] = Data((0,), index, port.dtype)
+        start += port.size
+    return found

@@ -1,0 +1,184 @@
+"""Evaluation of nodes that do not depend on the input: whole numbers, truth values, texts, and exact rationals."""
+
+from __future__ import annotations
+
+import math
+import operator
+from collections.abc import Callable
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.graph import constant_of
+from exactbox.importers.ops.elementwise import common_shape, reciprocal_error
+from exactbox.importers.ops.normalization import floor_root
+from exactbox.importers.call import ReplacedConstant
+from exactbox.importers.registry import folds
+from exactbox.importers.values import INTEGER_TYPES, AnyArray, Constant
+from exactbox.polytope.rational import from_fractions
+
+
+@folds("Constant")
+def constant(call: Call) -> Constant:
+    node = call.node
+    for name in ("value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings"):
+        given = node.attributes.get(name)
+        if given is not None:
+            kind = {"f": np.float32, "i": np.int64, "s": object}[name.removeprefix("value_")[0]]
+            return constant_of(np.array(given, dtype=kind))
+    found = node.tensor("value")
+    if found is None:
+        call.refuse("no value that exactbox reads")
+    return found
+
+
+@folds("ConstantOfShape")
+def constant_of_shape(call: Call) -> Constant:
+    dims = tuple(call.integers(0, "the shape"))
+    call.check_size(dims)
+    fill = call.node.tensor("value") or Constant(np.zeros(1, dtype=np.float32), "float32")
+    return Constant(np.broadcast_to(fill.plain().reshape(()), dims), fill.dtype)
+
+
+@folds("Range")
+def range_(call: Call) -> Constant:
+    start, limit, step = (call.constant(i, "a bound of the range") for i in range(3))
+    first, last, by = (part.rationals().item() for part in (start, limit, step))
+    if by == 0:
+        call.refuse("a step of 0")
+    count = max(math.ceil((last - first) / by), 0)
+    call.check_size((count,))
+    values = from_fractions([first + i * by for i in range(count)])
+    if start.dtype in INTEGER_TYPES:
+        return Constant(values.num.astype(np.dtype(start.dtype)), start.dtype)
+    return Constant(values, start.dtype, np.abs(values.to_float()) * 2.0**-20)
+
+
+_INTEGER_BINARY: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
+    "Add": operator.add,
+    "Sub": operator.sub,
+    "Mul": operator.mul,
+    "Max": np.maximum,
+    "Min": np.minimum,
+    "BitwiseAnd": operator.and_,
+    "BitwiseOr": operator.or_,
+    "And": np.logical_and,
+    "Or": np.logical_or,
+    "Xor": np.logical_xor,
+}
+
+
+@folds(*_INTEGER_BINARY)
+def integer_binary(call: Call) -> Constant | None:
+    values = [call.constant(i, "an operand") for i in range(len(call.inputs))]
+    if any(value.dtype not in INTEGER_TYPES | {"bool"} for value in values):
+        return None
+    common_shape(call, values)
+    result = values[0].plain()
+    for value in values[1:]:
+        result = _INTEGER_BINARY[call.node.op](result, value.plain())
+    return Constant(np.asarray(result), values[0].dtype)
+
+
+@folds("Div", "Mod")
+def integer_division(call: Call) -> Constant | None:
+    left, right = call.constant(0, "the dividend"), call.constant(1, "the divisor")
+    if left.dtype not in INTEGER_TYPES:
+        return None
+    common_shape(call, [left, right])
+    top, bottom = left.plain(), right.plain()
+    if not np.all(bottom):
+        call.refuse("division by a constant that is 0")
+    if call.node.op == "Mod":
+        rest = np.fmod(top, bottom) if call.node.integer("fmod", 0) else np.mod(top, bottom)
+        return Constant(np.asarray(rest), left.dtype)
+    quotient = np.floor_divide(top, bottom)  # the standard drops the fraction; numpy rounds down
+    toward_zero = quotient + ((quotient < 0) & (quotient * bottom != top))
+    return Constant(np.asarray(toward_zero), left.dtype)
+
+
+_COMPARISONS: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
+    "Equal": operator.eq,
+    "Greater": operator.gt,
+    "GreaterOrEqual": operator.ge,
+    "Less": operator.lt,
+    "LessOrEqual": operator.le,
+}
+
+
+@folds(*_COMPARISONS)
+def comparison(call: Call) -> Constant:
+    left, right = call.constant(0, "an operand"), call.constant(1, "an operand")
+    common_shape(call, [left, right])
+    return Constant(np.asarray(_COMPARISONS[call.node.op](left.plain(), right.plain()), dtype=np.bool_), "bool")
+
+
+@folds("Not")
+def negation(call: Call) -> Constant:
+    return Constant(~call.constant(0, "the operand").plain().astype(bool), "bool")
+
+
+@folds("Neg", "Abs", "Sign")
+def integer_unary(call: Call) -> Constant | None:
+    value = call.constant(0, "the operand")
+    if value.dtype not in INTEGER_TYPES:
+        return None
+    return Constant({"Neg": np.negative, "Abs": np.abs, "Sign": np.sign}[call.node.op](value.plain()), value.dtype)
+
+
+@folds("Floor", "Ceil", "Round")
+def rounding(call: Call) -> Constant:
+    value = call.constant(0, "the operand")
+    exactly = {"Floor": math.floor, "Ceil": math.ceil, "Round": round}[call.node.op]
+    whole = [Fraction(exactly(item)) for item in value.rationals().fractions()]
+    return Constant(from_fractions(whole, value.shape), value.dtype)
+
+
+@folds("Reciprocal")
+def reciprocal(call: Call) -> Constant:
+    value = call.constant(0, "the operand")
+    values = value.rationals().fractions()
+    if 0 in values:
+        call.refuse("division by a constant that is 0")
+    inverse = from_fractions([1 / item for item in values], value.shape)
+    return Constant(inverse, value.dtype, reciprocal_error(value) + np.abs(inverse.to_float()) * 2.0**-8)
+
+
+@folds("Sqrt")
+def square_root(call: Call) -> Constant:
+    value = call.constant(0, "the operand")
+    roots: list[Fraction] = []
+    for place, item in enumerate(value.rationals().fractions()):
+        if item < 0:
+            call.refuse("the root of a negative constant")
+        top, bottom = math.isqrt(item.numerator), math.isqrt(item.denominator)
+        if top * top == item.numerator and bottom * bottom == item.denominator:
+            roots.append(Fraction(top, bottom))
+            continue
+        roots.append(floor_root(item))
+        call.replaced.append(ReplacedConstant(str(call.node), f"sqrt(input[{place}])", item, roots[-1]))
+    exactly = from_fractions(roots, value.shape)
+    return Constant(exactly, value.dtype, np.abs(exactly.to_float()) * 2.0**-20)
+
+
+@folds("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")
+def integer_reduction(call: Call) -> Constant | None:
+    value = call.constant(0, "the operand")
+    if value.dtype not in INTEGER_TYPES:
+        return None
+    axes = call.integer_list(1, "axes")
+    if not axes and call.node.integer("noop_with_empty_axes", 0):
+        return value
+    where = tuple(call.axis(axis, len(value.shape)) for axis in axes) if axes else None
+    keep = bool(call.node.integer("keepdims", 1))
+    name = {"ReduceProd": np.prod, "ReduceSum": np.sum, "ReduceMax": np.max, "ReduceMin": np.min}[call.node.op]
+    if not value.size:
+        call.refuse("a reduction of nothing")
+    return Constant(np.asarray(name(value.plain(), axis=where, keepdims=keep)), value.dtype)
+
+
+@folds("NonZero")
+def non_zero(call: Call) -> Constant:
+    found = np.nonzero(call.constant(0, "the operand").plain())
+    return Constant(np.asarray(found, dtype=np.int64), "int64")

@@ -1,0 +1,285 @@
+"""Sums, products by constants, and the piecewise-linear functions of one entry."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.importers.builder import Builder
+from exactbox.importers.call import Call
+from exactbox.importers.registry import lowers, refuses
+from exactbox.importers.values import Constant, Data, Value, broadcast, move, object_array
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
+from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
+
+CURVED = "not piecewise linear"
+JUMP = "data-dependent comparison: continuity not shown"
+
+refuses(
+    "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Softplus", "Softsign", "Elu", "Celu", "Selu", "Gelu", "Mish", "Erf",
+    "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh",
+    "Atanh", "HardSwish", "Swish", "LpPool", "GlobalLpPool", "LpNormalization", "ReduceL2", "ReduceLogSum",
+    "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare", "LayerNormalization", "InstanceNormalization", "RMSNormalization",
+    "GroupNormalization", "MeanVarianceNormalization", "LRN", "Det", "Attention", "DFT", "STFT",
+    why=CURVED,
+)  # fmt: skip
+refuses(
+    "Sign", "Floor", "Ceil", "Round", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or",
+    "Xor", "ArgMax", "ArgMin", "Hardmax", "QuantizeLinear", "DynamicQuantizeLinear", "Shrink",
+    "NonZero", "TopK", "Mod", "BitShift", "IsInf", "IsNaN", "OneHot", "Unique", "NonMaxSuppression", "RoiAlign", "Binarizer",
+    why=JUMP,
+)  # fmt: skip
+refuses(
+    "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", why="random"
+)
+refuses("LSTM", "GRU", why="products of gates: not piecewise linear")
+
+
+def operands(call: Call) -> tuple[Value, Value, tuple[int, ...]]:
+    """Return both operands and the shape that they broadcast to."""
+    left, right = call.value(0), call.value(1)
+    if call.node.version < 7 and call.node.integer("broadcast", 0):
+        axis = call.axis(call.node.integer("axis", len(left.shape) - len(right.shape)), len(left.shape))
+        tail = (1,) * (len(left.shape) - axis - len(right.shape))
+        right = move(right, lambda array: array.reshape(array.shape + tail))
+    return left, right, common_shape(call, [left, right])
+
+
+def common_shape(call: Call, values: Sequence[Value]) -> tuple[int, ...]:
+    """Return the shape that tensors broadcast to."""
+    try:
+        shape = np.broadcast_shapes(*(value.shape for value in values))
+    except ValueError:
+        call.refuse(f"shapes {', '.join(str(value.shape) for value in values)} do not broadcast")
+    call.check_size(shape)
+    return shape
+
+
+def real(call: Call, value: Value) -> Value:
+    """Return an operand after checking that data among operands is of a float type."""
+    if isinstance(value, Data) and not value.is_float:
+        call.refuse(f"arithmetic on {value.dtype} data that depends on the input")
+    return value
+
+
+@lowers("Add", "Sub")
+def add(call: Call) -> Data:
+    left, right, shape = operands(call)
+    sign = -1 if call.node.op == "Sub" else 1
+    return plus(call, left, right, shape, sign)
+
+
+def plus(
+    call: Call, left: Value, right: Value, shape: tuple[int, ...], sign: int = 1, rounding: Rounding | None = None
+) -> Data:
+    """Return left + sign * right; the rounding describes a sum of two data tensors."""
+    builder = call.builder
+    left, right = real(call, left), real(call, right)
+    if isinstance(right, Constant):
+        values = right.rationals()
+        first = broadcast(builder.data(left), shape)
+        return builder.shift(first, values if sign > 0 else -values, operand_rounding(right))
+    second = broadcast(right if sign > 0 else builder.negate(right), shape)
+    if isinstance(left, Constant):
+        return builder.shift(second, left.rationals(), operand_rounding(left))
+    return builder.add(left, second, rounding)
+
+
+def operand_rounding(constant: Constant, terms: int = 0) -> Rounding | None:
+    """Describe a constant operand whose value in the runtime may be off."""
+    return None if constant.error is None and not terms else Rounding(terms, None, constant.error)
+
+
+@lowers("Mul")
+def multiply(call: Call) -> Data:
+    left, right, shape = operands(call)
+    left, right = real(call, left), real(call, right)
+    if isinstance(left, Constant):
+        left, right = right, left
+    if isinstance(right, Data):
+        call.refuse("product of two data tensors")
+    return call.builder.scale(broadcast(call.builder.data(left), shape), right.rationals(), operand_rounding(right))
+
+
+@lowers("Div")
+def divide(call: Call) -> Data:
+    left, right, shape = operands(call)
+    if isinstance(right, Data):
+        call.refuse("division by data")
+    divisor = right.rationals()
+    if (divisor.num == 0).any():
+        call.refuse("division by a constant that is 0")
+    factor = from_fractions([1 / value for value in divisor.fractions()], divisor.shape)
+    error = None if right.error is None else reciprocal_error(right)
+    return call.builder.scale(broadcast(call.data(0), shape), factor, Rounding(1, None, error))
+
+
+def reciprocal_error(divisor: Constant) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Bound how far 1/(c + e) is from 1/c for every e within the error."""
+    size = np.abs(divisor.rationals().to_float())
+    error = np.zeros(divisor.shape) if divisor.error is None else divisor.error
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bound = error / (size * (size - error)) * (1 + 2.0**-40)
+    return np.where(size > error, bound, np.inf)
+
+
+@lowers("Pow")
+def power(call: Call) -> Data:
+    exponent = call.constant(1, "the exponent").rationals()
+    if not (exponent.num == exponent.den).all():
+        call.refuse(f"a power other than 1: {CURVED}")
+    return broadcast(call.data(0), common_shape(call, [call.value(0), call.value(1)]))
+
+
+@lowers("Neg")
+def negate(call: Call) -> Data:
+    return call.builder.negate(call.data())
+
+
+@lowers("Sum", "Mean")
+def total(call: Call) -> Data:
+    values = [real(call, value) for value in call.present()]
+    shape = common_shape(call, values)
+    result = broadcast(call.builder.data(values[0]), shape)
+    for value in values[1:]:
+        result = plus(call, result, value, shape)
+    if call.node.op == "Mean" and len(values) > 1:
+        result = call.builder.scale(result, from_fractions([Fraction(1, len(values))], ()), Rounding(terms=2))
+    return result
+
+
+@lowers("Relu")
+def relu(call: Call) -> Data:
+    return call.builder.elementwise_maximum([call.data()], with_zero=True)
+
+
+@lowers("Abs")
+def absolute(call: Call) -> Data:
+    data = call.data()
+    return call.builder.elementwise_maximum([data, call.builder.negate(data)])
+
+
+@lowers("LeakyRelu")
+def leaky_relu(call: Call) -> Data:
+    return leaky(call.builder, call.data(), from_fractions([Fraction(call.node.number("alpha", 0.01))], ()))
+
+
+@lowers("PRelu")
+def prelu(call: Call) -> Data:
+    data, slope = call.data(), call.constant(1, "the slope")
+    shape = common_shape(call, [data, slope])
+    if shape != data.shape:
+        call.refuse(f"a slope of shape {slope.shape} does not fit data of shape {data.shape}")
+    return leaky(call.builder, data, slope.rationals(), slope)
+
+
+def leaky(builder: Builder, data: Data, slope: Rationals, constant: Constant | None = None) -> Data:
+    """Return z where z >= 0, else slope * z: a maximum for slopes up to 1, a minimum beyond."""
+    full = Rationals(object_array(np.broadcast_to(slope.num, data.shape)), slope.den)
+    sign = np.where(full.num > full.den, -1, 1).astype(object)
+    mirrored = bool((sign == -1).any())
+    signs = Rationals(object_array(sign))
+    straight = builder.scale(data, signs) if mirrored else data
+    zero = (full.num == 0).ravel()
+    rounding = None if constant is None else operand_rounding(constant)
+    parts = [straight] if zero.all() else [straight, builder.scale(data, full * signs, rounding)]
+    size = data.size
+    second = np.where(zero, CONSTANT_ZERO, np.arange(size, 2 * size, dtype=np.int64))
+    groups = np.stack([np.arange(size, dtype=np.int64), second], axis=1)
+    flat = parts[0] if len(parts) == 1 else builder.joined(parts)
+    result = builder.maximum(flat, groups, data.shape)
+    return builder.scale(result, signs) if mirrored else result
+
+
+@lowers("Max", "Min")
+def extremum(call: Call) -> Data:
+    values = [real(call, value) for value in call.present()]
+    return largest(call.builder, values, common_shape(call, values), -1 if call.node.op == "Min" else 1)
+
+
+@lowers("Clip")
+def clip(call: Call) -> Data:
+    result = call.data()
+    for place, name, sign in ((1, "min", 1), (2, "max", -1)):
+        bound = call.optional_constant(place, f"the bound {name}")
+        if bound is None and name in call.node.attributes:
+            bound = Constant(np.array(call.node.number(name, 0.0)), "float64")
+        if bound is not None:
+            result = largest(call.builder, [result, bound], result.shape, sign)
+    return result
+
+
+@lowers("HardSigmoid")
+def hard_sigmoid(call: Call) -> Data:
+    slope, offset = (Fraction(call.node.number(name, default)) for name, default in (("alpha", 0.2), ("beta", 0.5)))
+    builder = call.builder
+    line = builder.shift(builder.scale(call.data(), from_fractions([slope], ())), from_fractions([offset], ()))
+    return unit_interval(builder, line)
+
+
+def unit_interval(builder: Builder, data: Data) -> Data:
+    """Clip to 0..1."""
+    one = Constant(np.array(1.0), data.dtype)
+    return largest(builder, [builder.elementwise_maximum([data], with_zero=True), one], data.shape, -1)
+
+
+@lowers("ThresholdedRelu")
+def thresholded_relu(call: Call) -> Data:
+    if call.node.number("alpha", 1.0) != 0:
+        call.refuse(JUMP)
+    return relu(call)
+
+
+def largest(builder: Builder, values: Sequence[Value], shape: tuple[int, ...], sign: int = 1) -> Data:
+    """Return the entrywise maximum of tensors and constants, or for sign -1 their minimum."""
+    given = [value for value in values if isinstance(value, Data)]
+    parts = [broadcast(value if sign > 0 else builder.negate(value), shape) for value in given]
+    size = parts[0].size
+    columns = [np.arange(i * size, (i + 1) * size, dtype=np.int64) for i in range(len(parts))]
+    fixed = [value for value in values if isinstance(value, Constant)]
+    if fixed:
+        entries, column = _constant_candidates(fixed, shape, sign)
+        if entries.size:
+            parts.append(builder.constants(entries, parts[0].dtype))
+        columns.append(np.where(column >= 0, column + len(given) * size, column))
+    flat = parts[0] if len(parts) == 1 else builder.joined(parts)
+    result = builder.maximum(flat, np.stack(columns, axis=1), shape)
+    return result if sign > 0 else builder.negate(result)
+
+
+def _constant_candidates(
+    fixed: Sequence[Constant], shape: tuple[int, ...], sign: int
+) -> tuple[Rationals, IndexArray]:
+    """Return the distinct constants other than 0, and for each entry which one it is (or 0, or minus infinity)."""
+    best: IntArray | None = None
+    finite = [_finite(value, sign) for value in fixed]
+    den = math.lcm(*(values.den for values, _ in finite))
+    for values, absent in finite:
+        whole = values.over(den) * sign
+        lowest = np.where(absent, None, whole)
+        best = lowest if best is None else _larger(best, lowest)
+    flat = object_array(np.broadcast_to(best, shape)).ravel()
+    distinct = sorted({value for value in flat.tolist() if value})
+    place = {value: i for i, value in enumerate(distinct)} | {0: CONSTANT_ZERO, None: NO_CANDIDATE}
+    column = np.array([place[value] for value in flat.tolist()], dtype=np.int64)
+    return Rationals(int_array(distinct), den), column
+
+
+def _larger(left: IntArray, right: IntArray) -> IntArray:
+    left, right = np.broadcast_arrays(left, right)
+    pairs = zip(left.ravel().tolist(), right.ravel().tolist(), strict=True)
+    out = np.empty(left.size, dtype=object)
+    out[:] = [b if a is None else a if b is None else max(a, b) for a, b in pairs]
+    return out.reshape(left.shape)
+
+
+def _finite(value: Constant, sign: int) -> tuple[Rationals, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:
+    """Split a constant into finite values and a mask of those that are (signed) minus infinity."""
+    if isinstance(value.values, Rationals):
+        return value.values, np.zeros(value.shape, dtype=bool)
+    absent = value.values == -sign * np.inf
+    return Constant(np.where(absent, 0, value.values), value.dtype).rationals(), absent

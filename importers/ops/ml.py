@@ -1,0 +1,109 @@
+"""Operators of the domain ai.onnx.ml that scikit-learn's exporters write."""
+
+from __future__ import annotations
+
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.graph import constant_of
+from exactbox.importers.ops.head import class_names
+from exactbox.importers.ops.linear import product
+from exactbox.importers.registry import ML, heads, lowers, refuses
+from exactbox.importers.values import Choice, Data, Scores, Tensor, Value, move
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.rational import Rationals, exact
+
+refuses("Binarizer", domain=ML, why="data-dependent comparison: continuity not shown")
+refuses("Normalizer", domain=ML, why="divides by a norm of the data: not piecewise linear")
+refuses("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=ML, why="trees jump: not continuous")
+refuses("SVMClassifier", "SVMRegressor", domain=ML, why="support vector machines are not lowered")
+refuses("OneHotEncoder", "CategoryMapper", "DictVectorizer", domain=ML, why="encodes categories")
+
+
+@lowers("Scaler", domain=ML)
+def scaler(call: Call) -> Data:
+    data = call.data()
+    offset, scale = (_vector(call, name) for name in ("offset", "scale"))
+    result = data
+    if offset is not None:
+        result = call.builder.shift(result, -offset)
+    return result if scale is None else call.builder.scale(result, scale)
+
+
+def _vector(call: Call, name: str) -> Rationals | None:
+    """Return a float attribute that fits the last axis, or None where it is absent."""
+    values = call.node.numbers(name)
+    if not values:
+        return None
+    width = call.value(0).shape[-1] if call.value(0).shape else 1
+    if len(values) not in (1, width):
+        call.refuse(f"{name}: expected {width} values, got {len(values)}")
+    return exact(np.array(values)) if len(values) > 1 else exact(np.array(values)).reshape()
+
+
+@lowers("LinearRegressor", domain=ML)
+def linear_regressor(call: Call) -> Data:
+    if call.node.text("post_transform", "NONE") != "NONE":
+        call.refuse(f"post_transform {call.node.text('post_transform', 'NONE')} is not lowered")
+    return _linear(call, call.node.integer("targets", 1))
+
+
+@heads("LinearClassifier", domain=ML)
+def linear_classifier(call: Call) -> list[Tensor | None]:
+    """Linear scores, perhaps under Softmax or the logistic function, and the label of the largest."""
+    names = class_names(call, "classlabels_strings", "classlabels_ints")
+    transform = call.node.text("post_transform", "NONE")
+    rows = len(call.node.numbers("intercepts") or ()) or len(names)
+    if rows != len(names) or rows < 2:
+        call.refuse(f"{rows} rows of coefficients for {len(names)} classes")
+    data = _linear(call, rows)
+    origin = ((call.node.name, call.node.op),)
+    head = {"NONE": (), "LOGISTIC": ("Sigmoid",), "SOFTMAX": ("Softmax",)}.get(transform)
+    if head is None:
+        call.refuse(f"post_transform {transform} is not lowered")
+    fibre = np.repeat(np.arange(data.shape[0]), rows).reshape(data.shape) if transform == "SOFTMAX" else None
+    scores: Tensor = Scores(data, fibre, head, True, origin) if head else data
+    label = Choice(data, "argmax", "first", data.shape[:-1], (*head, "LinearClassifier"), origin, names)
+    return [label, scores]
+
+
+def _linear(call: Call, rows: int) -> Data:
+    data = call.data()
+    if len(data.shape) == 1:
+        data = move(data, lambda array: array[None, :])
+    coefficients = call.node.numbers("coefficients") or ()
+    intercepts = call.node.numbers("intercepts") or (0.0,) * rows
+    width = data.shape[-1]
+    if len(coefficients) != rows * width or len(intercepts) != rows or len(data.shape) != 2:
+        call.refuse(f"{len(coefficients)} coefficients for {rows} rows of {width} features")
+    weight = constant_of(np.array(coefficients).reshape(rows, width).T)
+    bias = np.array(intercepts)
+    rounding = Rounding(terms=2, magnitude=np.abs(bias))
+    return call.builder.shift(product(call, data, weight, True, rounding), exact(bias))
+
+
+@lowers("ArrayFeatureExtractor", domain=ML)
+def array_feature_extractor(call: Call) -> Value:
+    value = call.value(0)
+    places = call.integers(1, "the index")
+    width = value.shape[-1] if value.shape else 0
+    if any(not 0 <= place < width for place in places):
+        call.refuse(f"indices {places} leave an axis of length {width}")
+    picked = move(value, lambda array: array[..., places])
+    return picked if len(value.shape) > 1 else move(picked, lambda array: array[None, :])
+
+
+@lowers("Imputer", domain=ML)
+def imputer(call: Call) -> Data:
+    replaced = call.node.number("replaced_value_float", 0.0)
+    if not np.isnan(replaced):
+        call.refuse("replaces a number of the data: data-dependent comparison: continuity not shown")
+    return call.data()
+
+
+@lowers("FeatureVectorizer", domain=ML)
+def feature_vectorizer(call: Call) -> Data:
+    parts = [call.data(i) for i in range(len(call.inputs))]
+    flat = [move(part, lambda array: array.reshape(array.shape[0] if array.ndim > 1 else 1, -1)) for part in parts]
+    return call.builder.concatenated(flat, 1)

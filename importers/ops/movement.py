@@ -1,0 +1,254 @@
+"""Operators that select, join or pad entries; they serve constants and data alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.ops.elementwise import common_shape
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import (
+    NEVER_WINS,
+    AnyArray,
+    Constant,
+    Data,
+    Value,
+    broadcast,
+    move,
+    object_array,
+)
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
+from exactbox.polytope.rational import Rationals, concatenate
+
+
+@lowers("Concat")
+def concat(call: Call) -> Value:
+    values = call.present()
+    rank = len(values[0].shape)
+    if any(len(value.shape) != rank for value in values) or not rank:
+        call.refuse(f"shapes {[value.shape for value in values]} do not concatenate")
+    axis = call.axis(call.node.integer("axis", 1), rank)
+    around = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
+    if len(around) > 1:
+        call.refuse(f"shapes {[value.shape for value in values]} differ beyond axis {axis}")
+    call.check_size((math.prod(next(iter(around))), sum(value.shape[axis] for value in values)))
+    fixed = [value for value in values if isinstance(value, Constant)]
+    if len(fixed) == len(values):
+        return concat_constants(fixed, axis)
+    return call.builder.concatenated([call.builder.data(value) for value in values], axis)
+
+
+def concat_constants(parts: Sequence[Constant], axis: int) -> Constant:
+    """Join constants; exact rationals only where one of them is not stored as plain numbers."""
+    dtype = parts[0].dtype
+    errors = [np.zeros(part.shape) if part.error is None else part.error for part in parts]
+    error = np.concatenate(errors, axis=axis) if any(part.error is not None for part in parts) else None
+    plain = [part.values for part in parts if not isinstance(part.values, Rationals)]
+    if len(plain) == len(parts):
+        return Constant(np.concatenate(plain, axis=axis), dtype, error)
+    turned = [move(part, lambda array: np.moveaxis(array, axis, 0)).rationals() for part in parts]
+    return move(Constant(concatenate(turned), dtype, error), lambda array: np.moveaxis(array, 0, axis))
+
+
+@lowers("Split")
+def split(call: Call) -> list[Value]:
+    value = call.value(0)
+    axis = call.axis(call.node.integer("axis", 0), len(value.shape))
+    length, count = value.shape[axis], len(call.node.outputs)
+    parts = call.integer_list(1, "split")
+    if parts is None:
+        count = call.node.integer("num_outputs", count)
+        step = -(-length // count)
+        parts = [min(step, max(length - i * step, 0)) for i in range(count)]
+    if sum(parts) != length or min(parts) < 0 or len(parts) < len(call.node.outputs):
+        call.refuse(f"parts {parts} do not make up axis {axis} of length {length}")
+    ends = np.cumsum(parts)[:-1].tolist()
+    return [
+        move(value, lambda array, i=i: np.split(array, ends, axis=axis)[i])  # type: ignore[misc]
+        for i in range(len(call.node.outputs))
+    ]
+
+
+@lowers("Slice")
+def slice_(call: Call) -> Value:
+    value = call.value(0)
+    starts, ends = call.integer_list(1, "starts"), call.integer_list(2, "ends")
+    if starts is None or ends is None:
+        call.refuse("no starts or ends")
+    axes = call.integer_list(3, "axes")
+    axes = list(range(len(starts))) if axes is None else axes
+    steps = call.integers(4, "steps") if call.optional(4) is not None else [1] * len(starts)
+    if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
+        call.refuse(f"starts {starts}, ends {ends}, axes {axes}, steps {steps} do not fit together")
+    key = [slice(None)] * len(value.shape)
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        place = call.axis(axis, len(value.shape))
+        key[place] = _slice(start, end, step, value.shape[place])
+    return move(value, lambda array: array[tuple(key)])
+
+
+def _slice(start: int, end: int, step: int, length: int) -> slice:
+    """Clamp as the standard says; Python's own rules differ for an end before the first entry."""
+    start = start + length if start < 0 else start
+    end = end + length if end < 0 else end
+    if step > 0:
+        return slice(min(max(start, 0), length), min(max(end, 0), length), step)
+    start, end = min(max(start, 0), length - 1), min(max(end, -1), length - 1)
+    return slice(start, None if end < 0 else end, step)
+
+
+@lowers("Gather")
+def gather(call: Call) -> Value:
+    value = call.value(0)
+    index = call.constant(1, "the index")
+    axis = call.axis(call.node.integer("axis", 0), len(value.shape))
+    places = _within(call, index, value.shape[axis])
+    call.check_size((*value.shape[:axis], *places.shape, *value.shape[axis + 1 :]))
+    return move(value, lambda array: np.take(array, places, axis=axis))
+
+
+@lowers("GatherElements")
+def gather_elements(call: Call) -> Value:
+    value = call.value(0)
+    index = call.constant(1, "the index")
+    axis = call.axis(call.node.integer("axis", 0), len(value.shape))
+    places = _within(call, index, value.shape[axis])
+    if places.ndim != len(value.shape):
+        call.refuse(f"an index of shape {places.shape} does not fit data of shape {value.shape}")
+    grid = list(np.indices(places.shape, sparse=True))
+    if any(n > m for i, (n, m) in enumerate(zip(places.shape, value.shape, strict=True)) if i != axis):
+        call.refuse(f"an index of shape {places.shape} does not fit data of shape {value.shape}")
+    grid[axis] = places
+    return move(value, lambda array: array[tuple(grid)])
+
+
+@lowers("GatherND")
+def gather_nd(call: Call) -> Value:
+    value, index = call.value(0), call.constant(1, "the index")
+    batch = call.node.integer("batch_dims", 0)
+    depth = index.shape[-1] if index.shape else 0
+    if not depth or not 0 <= batch < len(index.shape) or batch + depth > len(value.shape):
+        call.refuse(f"an index of shape {index.shape} does not fit data of shape {value.shape}")
+    if index.shape[:batch] != value.shape[:batch]:
+        call.refuse(f"batch dimensions differ: {value.shape} and {index.shape}")
+    flat = np.asarray(index.integers(), dtype=np.int64).reshape(index.shape)
+    parts = [_within_length(call, flat[..., i], value.shape[batch + i]) for i in range(depth)]
+    grid = [
+        np.arange(value.shape[i]).reshape([-1 if j == i else 1 for j in range(flat.ndim - 1)]) for i in range(batch)
+    ]
+    call.check_size((*index.shape[:-1], *value.shape[batch + depth :]))
+    return move(value, lambda array: array[(*grid, *parts)])
+
+
+def _within(call: Call, index: Constant, length: int) -> IndexArray:
+    values = np.asarray(index.integers(), dtype=np.int64).reshape(index.shape)
+    return _within_length(call, values, length)
+
+
+def _within_length(call: Call, values: IndexArray, length: int) -> IndexArray:
+    if values.size and not (-length <= int(values.min()) and int(values.max()) < length):
+        call.refuse(f"indices {int(values.min())}..{int(values.max())} leave an axis of length {length}")
+    return np.where(values < 0, values + length, values)
+
+
+@lowers("Pad")
+def pad(call: Call) -> Value:
+    value = call.value(0)
+    pads = call.integer_list(1, "pads")
+    if pads is None and call.node.integers("paddings") is not None:
+        pads = list(call.node.integers("paddings") or ())
+    axes = call.integers(3, "axes") if call.optional(3) is not None else list(range(len(value.shape)))
+    if pads is None or len(pads) != 2 * len(axes):
+        call.refuse(f"pads {pads} do not fit {len(axes)} axes")
+    widths = [(0, 0)] * len(value.shape)
+    for i, axis in enumerate(axes):
+        widths[call.axis(axis, len(value.shape))] = (pads[i], pads[i + len(axes)])
+    call.check_size(tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True)))
+    inner = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(value.shape, widths, strict=True))
+    cropped = move(value, lambda array: array[inner])
+    outer = [(max(low, 0), max(high, 0)) for low, high in widths]
+    mode = call.node.text("mode", "constant")
+    if mode == "constant":
+        return _pad_constant(call, cropped, outer)
+    if mode not in ("reflect", "edge", "wrap"):
+        call.refuse(f"mode {mode} is not known")
+    if 0 in cropped.shape and any(max(pair) for pair in outer):
+        call.refuse("an empty tensor cannot be padded from its own entries")
+    return move(cropped, lambda array: np.pad(array, outer, mode=mode))  # type: ignore[call-overload]
+
+
+def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Value:
+    given = call.optional_constant(2, "the padding value")
+    fill = call.node.number("value", 0.0) if given is None or not given.size else given.plain().ravel().tolist()[0]
+    if isinstance(value, Constant) and not isinstance(value.values, Rationals):
+        return move(value, lambda array: np.pad(array, widths, constant_values=array.dtype.type(fill)))
+    filler = Constant(np.array(fill, dtype=object if not isinstance(fill, float) else np.float64), value.dtype)
+    dims = tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True))
+    inside = np.pad(np.ones(value.shape, dtype=bool), widths)
+    widened = _pad_index(value, widths)
+    if fill == 0:
+        return widened
+    if isinstance(widened, Data) and fill == -math.inf:
+        return Data(widened.srcs, np.where(inside, widened.index, NEVER_WINS), widened.dtype)
+    return choose(call, inside, widened, broadcast(filler, dims))
+
+
+def _pad_index(value: Value, widths: list[tuple[int, int]]) -> Value:
+    """Pad with the number 0 (error bounds with 0 too)."""
+    if isinstance(value, Data):
+        return move(value, lambda array: np.pad(array, widths, constant_values=CONSTANT_ZERO))
+    return move(value, lambda array: np.pad(array, widths, constant_values=0))
+
+
+@lowers("Where")
+def where(call: Call) -> Value:
+    condition = call.value(0)
+    if isinstance(condition, Data):
+        call.refuse("data-dependent comparison: continuity not shown")
+    shape = common_shape(call, call.present())
+    mask = np.broadcast_to(condition.plain().astype(bool), shape)
+    return choose(call, mask, broadcast(call.value(1), shape), broadcast(call.value(2), shape))
+
+
+def choose(call: Call, mask: AnyArray, first: Value, second: Value) -> Value:
+    """Take entries of ``first`` where the mask holds, else of ``second``; all of one shape."""
+    if isinstance(first, Constant) and isinstance(second, Constant):
+        return _choose_constants(mask, first, second)
+    builder = call.builder
+    parts: list[Data] = []
+    offset: Rationals | None = None
+    rounding: Rounding | None = None
+    for value, active in ((first, mask), (second, ~mask)):
+        if isinstance(value, Data):
+            parts.append(Data(value.srcs, np.where(active, value.index, CONSTANT_ZERO), value.dtype))
+            continue
+        kept = _where_active(value, active)
+        offset = kept.rationals()
+        rounding = None if kept.error is None else Rounding(operand_error=kept.error)
+    if len(parts) == 2:
+        flat = builder.joined(parts)
+        left, right = (half.reshape(mask.shape) for half in np.split(flat.index, 2))
+        return Data(flat.srcs, np.where(mask, left, right), flat.dtype)
+    return parts[0] if offset is None or not offset.num.any() else builder.shift(parts[0], offset, rounding)
+
+
+def _where_active(value: Constant, active: AnyArray) -> Constant:
+    """Replace entries that are not chosen by 0, so that an infinity among them does no harm."""
+    error = None if value.error is None else np.where(active, value.error, 0.0)
+    if isinstance(value.values, Rationals):
+        kept = Rationals(object_array(np.where(active, value.values.num, 0)), value.values.den)
+        return Constant(kept, value.dtype, error)
+    return Constant(np.where(active, value.values, 0), value.dtype, error)
+
+
+def _choose_constants(mask: AnyArray, first: Constant, second: Constant) -> Constant:
+    errors = [np.zeros(part.shape) if part.error is None else part.error for part in (first, second)]
+    error = np.where(mask, *errors) if first.error is not None or second.error is not None else None
+    if isinstance(first.values, Rationals) or isinstance(second.values, Rationals):
+        left, right = _where_active(first, mask).rationals(), _where_active(second, ~mask).rationals()
+        return Constant(left + right, first.dtype, error)
+    return Constant(np.where(mask, first.values, second.values), first.dtype, error)

@@ -1,0 +1,79 @@
+"""Batch normalisation: a scale and a shift for each channel."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import Constant, Data
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.rational import Rationals, from_fractions
+
+ROOT_BITS = 80
+
+
+@lowers("BatchNormalization")
+def batch_normalization(call: Call) -> list[Data | None]:
+    data = call.data()
+    if call.node.integer("training_mode", 0) or (call.node.version < 7 and not call.node.integer("is_test", 0)):
+        call.refuse("training mode: the mean and variance of the batch are not piecewise linear")
+    names = ("scale", "bias", "mean", "variance")
+    gain, bias, mean, variance = (call.constant(i + 1, f"the {name}") for i, name in enumerate(names))
+    shape = (data.shape[1] if len(data.shape) > 1 else 1, *(1 for _ in data.shape[2:]))
+    if any(part.size != shape[0] for part in (gain, bias, mean, variance)):
+        call.refuse(f"expected {shape[0]} entries of each parameter, got shapes {gain.shape}, {variance.shape}")
+    inverse = _inverse_roots(call, variance)
+    factor = (gain.rationals().reshape(-1) * inverse).reshape(*shape)
+    offset = bias.rationals().reshape(*shape) - mean.rationals().reshape(*shape) * factor
+    magnitude = _magnitude(factor, bias, mean, shape)
+    scaled = call.builder.scale(data, factor, Rounding(terms=8, magnitude=magnitude))
+    return [call.builder.shift(scaled, offset, Rounding(terms=2, magnitude=magnitude)), None, None, None, None]
+
+
+def _magnitude(
+    factor: Rationals, bias: Constant, mean: Constant, shape: tuple[int, ...]
+) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
+    """Bound what takes part in the sum before it cancels: |gain * mean / root| + |bias|."""
+    slope = np.abs(factor.to_float()) * (1 + 2.0**-40)
+    return slope * mean.magnitudes().reshape(shape) + bias.magnitudes().reshape(shape)
+
+
+def _inverse_roots(call: Call, variance: Constant) -> Rationals:
+    epsilon = Fraction(call.node.number("epsilon", 1e-5))
+    roots: list[Fraction] = []
+    for channel, value in enumerate(variance.rationals().fractions()):
+        radicand = value + epsilon
+        if radicand <= 0:
+            call.refuse(f"variance[{channel}] + epsilon is not positive")
+        root, exact = inverse_root(radicand)
+        if not exact:
+            expression = f"1/sqrt(variance[{channel}] + epsilon)"
+            call.replaced.append(ReplacedConstant(str(call.node), expression, radicand, root))
+        roots.append(root)
+    return from_fractions(roots)
+
+
+def inverse_root(radicand: Fraction) -> tuple[Fraction, bool]:
+    """Return 1/sqrt(radicand), exactly (True) or as the floor to 80 significant bits (False).
+
+    >>> inverse_root(Fraction(4, 9))
+    (Fraction(3, 2), True)
+    """
+    top, bottom = math.isqrt(radicand.numerator), math.isqrt(radicand.denominator)
+    if top * top == radicand.numerator and bottom * bottom == radicand.denominator:
+        return Fraction(bottom, top), True
+    return floor_root(1 / radicand), False
+
+
+def floor_root(value: Fraction) -> Fraction:
+    """Return the largest number of 80 significant bits that is at most sqrt(value)."""
+    guess = (value.numerator.bit_length() - value.denominator.bit_length()) // 2
+    shift = ROOT_BITS - guess + 1
+    scaled = value * Fraction(4) ** shift
+    root = math.isqrt(scaled.numerator // scaled.denominator)
+    spare = root.bit_length() - ROOT_BITS
+    return Fraction(root >> spare) / Fraction(2) ** (shift - spare)

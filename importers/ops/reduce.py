@@ -1,0 +1,57 @@
+"""Sums, means and maxima along axes."""
+
+from __future__ import annotations
+
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import Data, Value, move
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.rational import from_fractions
+
+
+@lowers("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1")
+def reduce(call: Call) -> Value:
+    data = call.data()
+    axes = reduced_axes(call, len(data.shape))
+    if axes is None:
+        return data
+    kept = [place for place in range(len(data.shape)) if place not in axes]
+    width = math.prod(data.shape[axis] for axis in axes)
+    if not width or not data.size:
+        call.refuse("a reduction of nothing")
+    order = [*kept, *axes]
+    rows = data.size // width
+    turned = move(data, lambda array: array.transpose(order).reshape(rows, width))
+    keep = bool(call.node.integer("keepdims", 1))
+    dims = tuple(1 if i in axes else n for i, n in enumerate(data.shape) if keep or i not in axes)
+    return _reduced(call, turned, dims)
+
+
+def _reduced(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
+    """Reduce the rows of an (n, w) tensor and lay the result out as ``dims``."""
+    rows, width = data.shape
+    builder, op = call.builder, call.node.op
+    if op in ("ReduceMax", "ReduceMin"):
+        sign = -1 if op == "ReduceMin" else 1
+        signed = data if sign > 0 else builder.negate(data)
+        groups = np.arange(rows * width, dtype=np.int64).reshape(rows, width)
+        result = builder.maximum(signed, groups, dims)
+        return result if sign > 0 else builder.negate(result)
+    if op == "ReduceL1":
+        data = builder.elementwise_maximum([data, builder.negate(data)])
+    share = Fraction(1, width) if op == "ReduceMean" else Fraction(1)
+    weight = from_fractions([share] * width, (1, 1, width))
+    return builder.matmul(data, weight, rows, dims, Rounding(terms=3))
+
+
+def reduced_axes(call: Call, rank: int) -> list[int] | None:
+    """Return the axes to reduce, or None where the node does nothing."""
+    axes = call.integer_list(1, "axes")
+    if not axes:
+        return None if call.node.integer("noop_with_empty_axes", 0) else list(range(rank))
+    return sorted({call.axis(axis, rank) for axis in axes})

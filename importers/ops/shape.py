@@ -1,0 +1,195 @@
+"""Operators that only rename, reshape or repeat entries; they serve constants and data alike."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.graph import dtype_name
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import (
+    FLOAT_TYPES,
+    INTEGER_TYPES,
+    Constant,
+    Data,
+    Value,
+    broadcast,
+    integer_constant,
+    move,
+)
+from exactbox.polytope.rational import Rationals
+
+
+@lowers("Identity")
+def identity(call: Call) -> Value:
+    return call.value(0)
+
+
+@lowers("Dropout")
+def dropout(call: Call) -> list[Value]:
+    training = call.optional_constant(2, "training_mode")
+    if training is not None and any(training.plain().ravel().tolist()):
+        call.refuse("random: Dropout in training mode")
+    if call.node.version < 7 and not call.node.integer("is_test", 0):
+        call.refuse("random: Dropout in training mode")
+    value = call.value(0)
+    return [value, Constant(np.ones(value.shape, dtype=np.bool_), "bool")]
+
+
+@lowers("Cast", "CastLike")
+def cast(call: Call) -> Value:
+    value = call.value(0)
+    if call.node.op == "CastLike":
+        target = call.value(1).dtype
+    else:
+        target = dtype_name(str(call.node), call.node.integer("to", 0))
+    return cast_data(call, value, target) if isinstance(value, Data) else cast_constant(call, value, target)
+
+
+def cast_data(call: Call, data: Data, target: str) -> Data:
+    """A cast to a float type is the identity of the real function; every other cast of data jumps."""
+    if target == data.dtype:
+        return data
+    if target not in FLOAT_TYPES:
+        call.refuse("data-dependent comparison: continuity not shown")
+    # A vector of its own: the runtime rounds here, so its entries differ from the source's.
+    return Data(call.builder.wrap(call.builder.fresh(data), data.shape, target).srcs, _plain(data.shape), target)
+
+
+def _plain(shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
+    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+
+
+def cast_constant(call: Call, value: Constant, target: str) -> Constant:
+    """Convert a constant: to floats without rounding, to whole numbers by dropping the fraction."""
+    if target == "string" or value.dtype == "string":
+        call.refuse("a cast between numbers and text")
+    if target in FLOAT_TYPES:
+        return _to_float(value, target)
+    if isinstance(value.values, Rationals):
+        num, den = value.values.num, value.values.den
+        whole = np.where(num < 0, -(-num // den), num // den) if target != "bool" else num != 0
+    else:
+        whole = value.values
+    if target not in INTEGER_TYPES | {"bool"}:
+        call.refuse(f"a cast to {target}")
+    kind = np.bool_ if target == "bool" else np.dtype(target if target not in {"int4", "uint4"} else "int64")
+    with np.errstate(invalid="ignore"):
+        return Constant(np.asarray(whole).astype(kind), target)
+
+
+def _to_float(value: Constant, target: str) -> Constant:
+    if not isinstance(value.values, Rationals) and value.values.dtype.kind in "iub":
+        return Constant(value.rationals(), target)
+    shrinks = FORMAT_BITS[target] < FORMAT_BITS.get(value.dtype, 0)
+    if not shrinks:
+        return Constant(value.values, target, value.error)
+    error = value.magnitudes() * 2.0 ** (1 - FORMAT_BITS[target]) + (0.0 if value.error is None else value.error)
+    return Constant(value.values, target, error)
+
+
+FORMAT_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
+
+
+@lowers("Shape")
+def shape(call: Call) -> Constant:
+    dims = call.value(0).shape
+    end = call.node.integer("end", len(dims))
+    return integer_constant(list(dims[slice(call.node.integer("start", 0), end)]))
+
+
+@lowers("Size")
+def size(call: Call) -> Constant:
+    return Constant(np.array(call.value(0).size, dtype=np.int64), "int64")
+
+
+@lowers("Reshape")
+def reshape(call: Call) -> Value:
+    value = call.value(0)
+    wanted = call.integer_list(1, "shape")
+    if wanted is None:
+        call.refuse("no target shape")
+    dims = list(wanted)
+    if not call.node.integer("allowzero", 0):
+        if any(dim == 0 and place >= len(value.shape) for place, dim in enumerate(dims)):
+            call.refuse(f"shape {wanted} copies a dimension that {value.shape} does not have")
+        dims = [value.shape[place] if dim == 0 else dim for place, dim in enumerate(dims)]
+    if dims.count(-1) == 1:
+        known = math.prod(dim for dim in dims if dim != -1)
+        if not known or value.size % known:
+            call.refuse(f"{value.size} entries do not fit the shape {wanted}")
+        dims[dims.index(-1)] = value.size // known
+    if math.prod(dims) != value.size or any(dim < 0 for dim in dims):
+        call.refuse(f"a tensor of shape {value.shape} does not fit the shape {wanted}")
+    return move(value, lambda array: array.reshape(dims))
+
+
+@lowers("Flatten")
+def flatten(call: Call) -> Value:
+    value = call.value(0)
+    axis = call.node.integer("axis", 1)
+    if not -len(value.shape) <= axis <= len(value.shape):
+        call.refuse(f"axis {axis} does not fit a tensor of {len(value.shape)} dimensions")
+    axis = axis + len(value.shape) if axis < 0 else axis
+    rows = math.prod(value.shape[:axis])
+    return move(value, lambda array: array.reshape(rows, math.prod(value.shape[axis:])))
+
+
+@lowers("Transpose")
+def transpose(call: Call) -> Value:
+    value = call.value(0)
+    order = call.node.integers("perm")
+    if order is not None and sorted(order) != list(range(len(value.shape))):
+        call.refuse(f"perm {list(order)} does not fit a tensor of {len(value.shape)} dimensions")
+    return move(value, lambda array: array.transpose(order))
+
+
+@lowers("Squeeze")
+def squeeze(call: Call) -> Value:
+    value = call.value(0)
+    axes = call.integer_list(1, "axes")
+    if axes is None:
+        axes = [place for place, dim in enumerate(value.shape) if dim == 1]
+    gone = {call.axis(axis, len(value.shape)) for axis in axes}
+    if any(value.shape[axis] != 1 for axis in gone):
+        call.refuse(f"axes {axes} of shape {value.shape} are not all of length 1")
+    return move(value, lambda array: array.reshape([d for i, d in enumerate(value.shape) if i not in gone]))
+
+
+@lowers("Unsqueeze")
+def unsqueeze(call: Call) -> Value:
+    value = call.value(0)
+    axes = call.integer_list(1, "axes")
+    if axes is None:
+        call.refuse("no axes")
+    rank = len(value.shape) + len(axes)
+    added = {call.axis(axis, rank) for axis in axes}
+    if len(added) != len(axes):
+        call.refuse(f"axes {axes} name one dimension twice")
+    rest = iter(value.shape)
+    dims = [1 if place in added else next(rest) for place in range(rank)]
+    return move(value, lambda array: array.reshape(dims))
+
+
+@lowers("Expand")
+def expand(call: Call) -> Value:
+    value = call.value(0)
+    wanted = call.integers(1, "the target shape")
+    try:
+        dims = np.broadcast_shapes(value.shape, tuple(wanted))
+    except ValueError:
+        call.refuse(f"shape {value.shape} does not expand to {wanted}")
+    call.check_size(dims)
+    return broadcast(value, dims)
+
+
+@lowers("Tile", since=6)
+def tile(call: Call) -> Value:
+    value = call.value(0)
+    repeats = call.integers(1, "repeats")
+    if len(repeats) != len(value.shape) or min(repeats, default=0) < 0:
+        call.refuse(f"repeats {repeats} do not fit shape {value.shape}")
+    call.check_size(tuple(dim * times for dim, times in zip(value.shape, repeats, strict=True)))
+    return move(value, lambda array: np.tile(array, repeats))

@@ -1,0 +1,246 @@
+"""What a tensor of the model is while it is lowered: a constant, or entries of program vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from exactbox.polytope.errors import ExactboxError, InputError
+from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
+from exactbox.polytope.rational import Rationals, exact
+
+AnyArray = npt.NDArray[Any]
+FloatArray = npt.NDArray[np.float64]
+
+NEVER_WINS = -2
+"""Index of an entry that is minus infinity: allowed only as a candidate of a maximum, where it is dropped."""
+
+FLOAT_TYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
+INTEGER_TYPES = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int4", "uint4"})
+
+
+class RefusedError(ExactboxError):
+    """A node has no exact piecewise-linear meaning; the text says why. Caught by the lowering, never shown alone."""
+
+    exit_code = 4
+
+
+@dataclass(frozen=True, eq=False)
+class Constant:
+    """A tensor that does not depend on the input.
+
+    Args:
+        values: numbers as the file holds them (any numpy dtype), or exact rationals where arithmetic made them.
+        dtype: element type of the model ("float32", "int64", "bool", "string", ...).
+        error: how far the runtime's own value may be from the exact one, entry by entry; None for not at all.
+    """
+
+    values: AnyArray | Rationals
+    dtype: str
+    error: FloatArray | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return self.values.shape
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return math.prod(self.shape)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the element type is a float."""
+        return self.dtype in FLOAT_TYPES
+
+    def rationals(self) -> Rationals:
+        """Return the exact values.
+
+        Raises:
+            RefusedError: an entry is NaN or infinite, or the tensor does not hold numbers.
+        """
+        if isinstance(self.values, Rationals):
+            return self.values
+        array = self.values
+        if array.dtype == np.bool_:
+            return exact(array.astype(np.int64))
+        if array.dtype.kind not in "iuf" and array.dtype.name not in FLOAT_TYPES | INTEGER_TYPES:
+            raise RefusedError(f"a constant operand of type {self.dtype} is no number")
+        try:
+            return exact(array if array.dtype.kind in "iuf" else array.astype(np.float64))
+        except InputError as error:
+            raise RefusedError(f"a constant operand is not finite: {error}") from None
+
+    def magnitudes(self) -> FloatArray:
+        """Return upper bounds of the absolute values, also of the runtime's own."""
+        if isinstance(self.values, Rationals):
+            size = np.abs(self.values.to_float()) * (1 + 2.0**-50)
+        else:
+            size = np.abs(self.values.astype(np.float64))
+        return size if self.error is None else size + self.error
+
+    def plain(self) -> AnyArray:
+        """Return the values as an array that numpy compares exactly (rationals become ``Fraction`` objects)."""
+        if not isinstance(self.values, Rationals):
+            return self.values
+        out = np.empty(self.values.size, dtype=object)
+        out[:] = self.values.fractions()
+        return out.reshape(self.shape)
+
+    def integers(self) -> list[int]:
+        """Return the entries, flattened, of a constant of whole numbers."""
+        flat = self.plain().ravel().tolist()
+        if any(isinstance(value, (str, bytes)) or value != int(value) for value in flat):
+            raise RefusedError(f"expected whole numbers, got a constant of type {self.dtype}")
+        return [int(value) for value in flat]
+
+
+@dataclass(frozen=True, eq=False)
+class Data:
+    """A tensor that depends on the input: entries of program vectors, not yet copied anywhere.
+
+    Args:
+        srcs: positions of program vectors.
+        index: shaped like the tensor; entries count through ``concat(srcs)``, ``CONSTANT_ZERO`` is the number 0,
+            ``NEVER_WINS`` is minus infinity.
+        dtype: element type of the model.
+    """
+
+    srcs: tuple[int, ...]
+    index: IndexArray
+    dtype: str
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return self.index.shape
+
+    @property
+    def size(self) -> int:
+        """The number of entries."""
+        return int(self.index.size)
+
+    @property
+    def is_float(self) -> bool:
+        """Whether the element type is a float."""
+        return self.dtype in FLOAT_TYPES
+
+
+Value = Constant | Data
+Move = Callable[[AnyArray], AnyArray]
+
+
+@overload
+def move(value: Data, change: Move) -> Data: ...
+@overload
+def move(value: Constant, change: Move) -> Constant: ...
+@overload
+def move(value: Value, change: Move) -> Value: ...
+def move(value: Value, change: Move) -> Value:
+    """Apply a rearrangement of entries (a reshape, transpose, slice, ...) to a tensor of either kind."""
+    if isinstance(value, Data):
+        return Data(value.srcs, np.asarray(change(value.index), dtype=np.int64), value.dtype)
+    error = None if value.error is None else np.asarray(change(value.error))
+    if isinstance(value.values, Rationals):
+        return Constant(Rationals(object_array(change(value.values.num)), value.values.den), value.dtype, error)
+    return Constant(np.asarray(change(value.values)), value.dtype, error)
+
+
+def object_array(value: AnyArray | int) -> AnyArray:
+    """Undo numpy's habit of turning 0-d object results into bare ints."""
+    if isinstance(value, np.ndarray):
+        return value
+    out = np.empty((), dtype=object)
+    out[()] = value
+    return out
+
+
+@overload
+def broadcast(value: Data, shape: tuple[int, ...]) -> Data: ...
+@overload
+def broadcast(value: Constant, shape: tuple[int, ...]) -> Constant: ...
+@overload
+def broadcast(value: Value, shape: tuple[int, ...]) -> Value: ...
+def broadcast(value: Value, shape: tuple[int, ...]) -> Value:
+    """Repeat a tensor to a larger shape by numpy's rules."""
+    return value if value.shape == shape else move(value, lambda array: np.broadcast_to(array, shape))
+
+
+def integer_constant(values: AnyArray | list[int]) -> Constant:
+    """Make an int64 tensor."""
+    return Constant(np.asarray(values, dtype=np.int64), "int64")
+
+
+def raise_unless(condition: bool, why: str) -> None:
+    """Refuse the node unless the condition holds."""
+    if not condition:
+        raise RefusedError(why)
+
+
+def zero_index(shape: tuple[int, ...]) -> IndexArray:
+    """Return an index of the constant 0 everywhere."""
+    return np.full(shape, CONSTANT_ZERO, dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class Scores:
+    """A tensor above the logits: strictly increasing functions of them, so that comparisons carry over.
+
+    Args:
+        data: the logits, shaped like the tensor.
+        fibre: shaped like the tensor; two entries compare like their logits only where their numbers agree (a
+            Softmax divides by one sum along each fibre). None where all entries compare.
+        ops: operators from the logits upwards.
+        positive: whether every entry is larger than 0.
+        origin: the nodes that made it, as (name, operator), to be named where the result is used otherwise.
+        labels: class names along the last axis, or empty.
+    """
+
+    data: Data
+    fibre: IndexArray | None
+    ops: tuple[str, ...]
+    positive: bool
+    origin: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...] = ()
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The tensor's shape."""
+        return self.data.shape
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """The index or label of the largest (or smallest) logit along the last axis.
+
+    Args:
+        data: the logits, with the decision's axis last.
+        rule: "argmax" or "argmin".
+        tie: which index wins among equals.
+        shape: of the tensor itself.
+    """
+
+    data: Data
+    rule: Literal["argmax", "argmin"]
+    tie: Literal["first", "last"]
+    shape: tuple[int, ...]
+    ops: tuple[str, ...]
+    origin: tuple[tuple[str, str], ...]
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Total:
+    """The sum of positive scores along their last axis; only a division of the same scores by it is understood."""
+
+    scores: Scores
+    shape: tuple[int, ...]
+
+
+Tensor = Constant | Data | Scores | Choice | Total

@@ -1,0 +1,433 @@
+"""The enclosed float64 interpreter: every result comes with a radius that rigorously covers the exact value.
+
+Running error analysis (N. J. Higham, "Accuracy and Stability of Numerical Algorithms", 2nd edition, 2002, sections 3.1
+and 3.3): a sum of k products, in any order and with or without fused multiply-add, departs from the exact one by
+at most ``gamma(k) * sum |w| |x|``. The radius covers this interpreter's own rounding and, on request, that of another
+execution of the same program in a shorter float format.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import numpy.typing as npt
+
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.exact import Winners
+from exactbox.polytope.program import (
+    NO_CANDIDATE,
+    Add,
+    Gather,
+    IndexArray,
+    Input,
+    Instruction,
+    MatMul,
+    Max,
+    Program,
+    Scale,
+    Shift,
+)
+from exactbox.polytope.rational import Rationals
+
+FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+
+_UNIT = 2.0**-53
+_SMALLEST = 2.0**-1074
+_ULP = 2.0**-52
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """A float format in which the program may be executed elsewhere.
+
+    Args:
+        unit: unit roundoff; 0 stands for exact arithmetic.
+        tiny: smallest normal number; results and operands below it may be flushed to zero.
+        huge: largest finite number.
+    """
+
+    unit: float = 0.0
+    tiny: float = 0.0
+    huge: float = float("inf")
+
+
+EXACT = Arithmetic()
+FLOAT16 = Arithmetic(2.0**-11, 2.0**-14, 65504.0)
+BFLOAT16 = Arithmetic(2.0**-8, 2.0**-126, (2 - 2.0**-7) * 2.0**127)
+FLOAT32 = Arithmetic(2.0**-24, 2.0**-126, (2 - 2.0**-23) * 2.0**127)
+FLOAT64 = Arithmetic(2.0**-53, 2.0**-1022, (2 - 2.0**-52) * 2.0**1023)
+
+
+@dataclass(frozen=True, eq=False)
+class Rounding:
+    """How an execution elsewhere differs from one rounding for each operation of an instruction.
+
+    Args:
+        terms: operations beyond those of the instruction, each one more rounding of the whole.
+        magnitude: (n,) absolute values that take part in the same sum (a bias added first, a mean subtracted first).
+        operand_error: how far the constants of the execution may be from the exact ones, shaped like them.
+    """
+
+    terms: int = 0
+    magnitude: FloatArray | None = None
+    operand_error: FloatArray | None = None
+
+
+PLAIN = Rounding()
+
+
+@dataclass(frozen=True, eq=False)
+class Enclosure:
+    """Values with a radius: the true value of each entry is within ``radius`` of ``centre``; both have shape (n, b)."""
+
+    centre: FloatArray
+    radius: FloatArray
+
+    def __getitem__(self, key: object) -> Enclosure:
+        """Select rows."""
+        return Enclosure(self.centre[key], self.radius[key])  # type: ignore[index]
+
+
+@dataclass(frozen=True, eq=False)
+class Constants:
+    """The constants of one instruction as floats; ``inexact`` is 1 where one of them had to be rounded, else 0."""
+
+    values: FloatArray
+    inexact: int
+
+
+def enclose(
+    program: Program,
+    points: FloatArray,
+    arithmetic: Arithmetic = EXACT,
+    roundings: Mapping[int, Rounding] | None = None,
+    radius: FloatArray | None = None,
+) -> list[Enclosure]:
+    """Enclose every vector of the program at a batch of points.
+
+    Args:
+        points: shape (d, b), taken as exact.
+        arithmetic: the radius also covers any execution in this arithmetic, started at the same points.
+        roundings: by position, what that execution does beyond one rounding an operation.
+        radius: shape (d, b), uncertainty of the points themselves.
+
+    Returns:
+        one enclosure of shape (n, b) for each instruction; an infinite radius where floats overflow.
+    """
+    if points.ndim != 2 or points.shape[0] != program.input_size:
+        raise InputError(f"expected points of shape ({program.input_size}, b), got {points.shape}")
+    start = Enclosure(points, np.zeros(points.shape) if radius is None else radius)
+    values: list[Enclosure] = []
+    for position in range(len(program.instructions)):
+        values.append(step(program, position, values, start, arithmetic, (roundings or {}).get(position, PLAIN)))
+    return values
+
+
+def step(
+    program: Program,
+    position: int,
+    values: Sequence[Enclosure],
+    start: Enclosure,
+    arithmetic: Arithmetic = EXACT,
+    rounding: Rounding = PLAIN,
+) -> Enclosure:
+    """Enclose one vector from the earlier ones; ``start`` is the input."""
+    instruction = program.instructions[position]
+    with np.errstate(all="ignore"):
+        match instruction:
+            case Input():
+                return start
+            case Gather(srcs, index):
+                return _gather([values[src] for src in srcs], index)
+            case Max(src, groups):
+                return _maximum(values[src], groups)
+            case Add(left, right):
+                return _add(values[left], values[right], arithmetic, rounding)
+            case Shift(src, _):
+                return _shift(values[src], constants(program, position), arithmetic, rounding)
+            case Scale(src, _):
+                return _scale(values[src], constants(program, position), arithmetic, rounding)
+            case MatMul(src, _, rows):
+                return _multiply(values[src], constants(program, position), rows, arithmetic, rounding)
+
+
+def winners_at(program: Program, values: Sequence[Enclosure]) -> list[tuple[IndexArray, BoolArray]]:
+    """Find, for every ``Max`` in program order, the winning position in each group and whether it is certain.
+
+    Returns:
+        pairs of shape (n, b): the position of the largest centre, and True where every rival is proved smaller.
+    """
+    result: list[tuple[IndexArray, BoolArray]] = []
+    with np.errstate(all="ignore"):
+        for position in program.max_positions:
+            instruction = program.instructions[position]
+            if isinstance(instruction, Max):
+                result.append(_winners(values[instruction.src], instruction.groups))
+    return result
+
+
+def enclosed_pullback(
+    program: Program, winners: Winners, cotangents: Mapping[int, Enclosure]
+) -> tuple[Enclosure, Enclosure]:
+    """Enclose what ``exact.pullback`` computes exactly.
+
+    Args:
+        winners: source index of each winner, by ``Max`` position.
+        cotangents: by position, shape (size of that vector, b).
+
+    Returns:
+        gradients (d, b) and constants (1, b).
+    """
+    pending = dict(cotangents)
+    batch = next(iter(cotangents.values())).centre.shape[1]
+    constant = Enclosure(np.zeros((1, batch)), np.zeros((1, batch)))
+    with np.errstate(all="ignore"):
+        for position in range(max(pending), 0, -1):
+            cotangent = pending.pop(position, None)
+            if cotangent is None:
+                continue
+            if isinstance(program.instructions[position], Shift):
+                row = constants(program, position)
+                part = _multiply(cotangent, Constants(row.values[None, None, :], row.inexact), 1, EXACT, PLAIN)
+                constant = _add(constant, part, EXACT)
+            for src, part in _pull(program, position, winners.get(position), cotangent):
+                pending[src] = _add(pending[src], part, EXACT) if src in pending else part
+    none = Enclosure(np.zeros((program.input_size, batch)), np.zeros((program.input_size, batch)))
+    return pending.get(0, none), constant
+
+
+_CACHE: WeakKeyDictionary[Program, dict[int, Constants]] = WeakKeyDictionary()
+
+
+def constants(program: Program, position: int) -> Constants:
+    """Return an instruction's constants as floats, converted once for each program."""
+    known = _CACHE.setdefault(program, {})
+    if position not in known:
+        known[position] = _to_floats(_exact_constants(program.instructions[position]))
+    return known[position]
+
+
+def gamma(terms: int, unit: float) -> float:
+    """Bound the relative error of ``terms`` roundings: k*u / (1 - k*u), rounded up; infinite where k*u >= 1/2.
+
+    >>> gamma(1, 2.0**-24) > 2.0**-24, gamma(5, 0.0)
+    (True, 0.0)
+    """
+    product = terms * unit
+    return product / (1 - product) * (1 + 8 * _ULP) if product < 0.5 else float("inf")
+
+
+def _exact_constants(instruction: Instruction) -> Rationals:
+    match instruction:
+        case MatMul(_, weight, _):
+            return weight
+        case Scale(_, factor):
+            return factor
+        case Shift(_, offset):
+            return offset
+        case _:
+            raise InputError(f"a {type(instruction).__name__} has no constants")
+
+
+def _to_floats(values: Rationals) -> Constants:
+    """Convert exactly where numerators fit 53 bits over a power of two, else to the nearest float."""
+    den = values.den
+    if den & (den - 1) == 0 and den.bit_length() < 1000:
+        floats = np.asarray(values.num, dtype=np.float64) if _fits(values) else None
+        if floats is not None:
+            return Constants(np.ldexp(floats, 1 - den.bit_length()), 0)
+    return Constants(values.to_float(), 1)
+
+
+def _fits(values: Rationals) -> bool:
+    flat = values.num.ravel().tolist()
+    return not flat or max(max(flat), -min(flat)) < 1 << 53
+
+
+def _gather(sources: Sequence[Enclosure], index: IndexArray) -> Enclosure:
+    centre = sources[0].centre if len(sources) == 1 else np.concatenate([part.centre for part in sources])
+    radius = sources[0].radius if len(sources) == 1 else np.concatenate([part.radius for part in sources])
+    return _take(Enclosure(centre, radius), index)
+
+
+def _take(source: Enclosure, index: IndexArray) -> Enclosure:
+    if not len(source.centre):
+        blank = np.zeros((len(index), source.centre.shape[1]))
+        return Enclosure(blank, blank)
+    centre, radius = source.centre[index], source.radius[index]
+    zero = index < 0
+    if zero.any():
+        centre[zero] = 0.0
+        radius[zero] = 0.0
+    return Enclosure(centre, radius)
+
+
+def _winners(source: Enclosure, groups: IndexArray) -> tuple[IndexArray, BoolArray]:
+    best = _take(source, groups[:, 0])
+    centre, radius = best.centre, best.radius
+    winner = np.zeros(centre.shape, dtype=np.int64)
+    for column in range(1, groups.shape[1]):
+        rival = _take(source, groups[:, column])
+        better = (rival.centre > centre) & (groups[:, column] != NO_CANDIDATE)[:, None]
+        centre, radius = np.where(better, rival.centre, centre), np.where(better, rival.radius, radius)
+        winner[better] = column
+    certain = np.isfinite(radius)
+    for column in range(groups.shape[1]):
+        rival = _take(source, groups[:, column])
+        absent = (groups[:, column] == NO_CANDIDATE)[:, None]
+        certain &= absent | (winner == column) | _beats(centre, radius, rival)
+    return winner, certain
+
+
+def _beats(centre: FloatArray, radius: FloatArray, rival: Enclosure) -> BoolArray:
+    """Say where the true value is proved larger than the rival's."""
+    return (centre - rival.centre) * (1 - 2 * _ULP) > (radius + rival.radius) * (1 + 2 * _ULP)
+
+
+def _maximum(source: Enclosure, groups: IndexArray) -> Enclosure:
+    """The largest centre, with the largest radius among the candidates that may win."""
+    best = _take(source, groups[:, 0])
+    centre, radius = best.centre, best.radius
+    for column in range(1, groups.shape[1]):
+        rival = _take(source, groups[:, column])
+        better = (rival.centre > centre) & (groups[:, column] != NO_CANDIDATE)[:, None]
+        centre, radius = np.where(better, rival.centre, centre), np.where(better, rival.radius, radius)
+    widest = radius
+    for column in range(groups.shape[1]):
+        rival = _take(source, groups[:, column])
+        beaten = (groups[:, column] == NO_CANDIDATE)[:, None] | _beats(centre, radius, rival)
+        widest = np.where(beaten, widest, np.maximum(widest, rival.radius))
+    return Enclosure(centre, widest)
+
+
+def _add(left: Enclosure, right: Enclosure, arithmetic: Arithmetic, rounding: Rounding = PLAIN) -> Enclosure:
+    centre = left.centre + right.centre
+    incoming = left.radius + right.radius
+    size = np.abs(left.centre) + np.abs(right.centre) + incoming
+    rounded = size if rounding.terms else np.abs(centre) + incoming
+    radius = incoming + _UNIT * np.abs(centre) + gamma(1 + rounding.terms, arithmetic.unit) * rounded
+    return _finish(centre, radius, size, 3 + rounding.terms, arithmetic, 3)
+
+
+def _shift(source: Enclosure, offset: Constants, arithmetic: Arithmetic, rounding: Rounding) -> Enclosure:
+    column = offset.values[:, None]
+    centre = source.centre + column
+    size = np.abs(source.centre) + source.radius + np.abs(column) + _column(rounding.magnitude)
+    own = _UNIT * (np.abs(centre) + offset.inexact * np.abs(column))
+    radius = source.radius + own + gamma(1 + rounding.terms, arithmetic.unit) * size + _column(rounding.operand_error)
+    return _finish(centre, radius, size, 3 + rounding.terms, arithmetic, 3)
+
+
+def _scale(source: Enclosure, factor: Constants, arithmetic: Arithmetic, rounding: Rounding) -> Enclosure:
+    column = factor.values[:, None]
+    centre = source.centre * column
+    reach = np.abs(source.centre) + source.radius
+    size = np.abs(column) * reach + _column(rounding.magnitude)
+    simple = np.abs(column) == 1 if rounding is PLAIN else np.zeros(column.shape, dtype=bool)
+    own = np.where(simple, 0.0, gamma(1 + factor.inexact, _UNIT) * np.abs(centre) + _underflow(1, reach))
+    modelled = np.where(simple, 0.0, gamma(2 + rounding.terms, arithmetic.unit) * size)
+    error = _column(rounding.operand_error)
+    radius = np.abs(column) * source.radius + own + modelled + error * reach
+    flushed = arithmetic.tiny * (reach + np.abs(column))
+    return _finish(centre, radius + flushed, size, 3 + rounding.terms, arithmetic, 3)
+
+
+def _multiply(
+    source: Enclosure, weight: Constants, rows: int, arithmetic: Arithmetic, rounding: Rounding
+) -> Enclosure:
+    groups, height, width = weight.values.shape
+    batch = source.centre.shape[1]
+
+    def columns(values: FloatArray) -> FloatArray:
+        shaped = values.reshape(groups, rows, width, batch)
+        return shaped.transpose(0, 2, 1, 3).reshape(groups, width, rows * batch)
+
+    def flat(values: FloatArray) -> FloatArray:
+        shaped = values.reshape(groups, height, rows, batch)
+        return shaped.transpose(0, 2, 1, 3).reshape(groups * rows * height, batch)
+
+    magnitudes = np.abs(weight.values)
+    reach = np.abs(source.centre) + source.radius
+    unit = gamma(width + rounding.terms + 1, arithmetic.unit) if arithmetic.unit else 0.0
+    own = gamma(width + weight.inexact + 1, _UNIT)
+    spread = source.radius + (own + unit) * reach + arithmetic.tiny
+    centre = flat(weight.values @ columns(source.centre))
+    radius = flat(magnitudes @ columns(spread)) + unit * _column(rounding.magnitude) + _underflow(width, reach)
+    size = radius
+    if arithmetic.unit:
+        size = flat(magnitudes @ columns(reach)) + _column(rounding.magnitude)
+        radius = radius + arithmetic.tiny * flat(np.ones_like(magnitudes) @ columns(reach))
+    if rounding.operand_error is not None:
+        radius = radius + flat(rounding.operand_error @ columns(reach))
+    return _finish(centre, radius, size, 2 * width + rounding.terms, arithmetic, width + 4)
+
+
+def _underflow(terms: int, reach: FloatArray) -> float:
+    """Bound what products and constants lose below the smallest float, over ``terms`` products."""
+    return 2.0 * terms * _SMALLEST * (1.0 + float(reach.max(initial=0.0)))
+
+
+def _column(values: FloatArray | None) -> FloatArray:
+    return np.zeros((1, 1)) if values is None else values[:, None]
+
+
+def _finish(
+    centre: FloatArray, radius: FloatArray, size: FloatArray, operations: int, arithmetic: Arithmetic, depth: int
+) -> Enclosure:
+    """Add underflow, round the radius up over ``depth`` operations of its own, and mark overflow as infinite."""
+    total = (radius + operations * arithmetic.tiny) * (1 + (depth + 8) * _ULP)
+    broken = ~np.isfinite(centre) | ~np.isfinite(total) | ~(size <= arithmetic.huge)
+    if broken.any():
+        centre, total = np.where(broken, 0.0, centre), np.where(broken, np.inf, total)
+    return Enclosure(centre, total)
+
+
+def _pull(
+    program: Program, position: int, winners: IndexArray | None, cotangent: Enclosure
+) -> list[tuple[int, Enclosure]]:
+    instruction = program.instructions[position]
+    match instruction:
+        case Input():
+            return []
+        case Gather(srcs, index):
+            sizes = [program.sizes[src] for src in srcs]
+            whole = _scatter(sum(sizes), index, cotangent)
+            ends = np.cumsum([0, *sizes])
+            return [(src, whole[ends[i] : ends[i + 1]]) for i, src in enumerate(srcs)]
+        case MatMul(src, _, rows):
+            weight = constants(program, position)
+            turned = Constants(np.swapaxes(weight.values, 1, 2), weight.inexact)
+            return [(src, _multiply(cotangent, turned, rows, EXACT, PLAIN))]
+        case Scale(src, _):
+            return [(src, _scale(cotangent, constants(program, position), EXACT, PLAIN))]
+        case Shift(src, _):
+            return [(src, cotangent)]
+        case Add(left, right):
+            return [(left, cotangent), (right, cotangent)]
+        case Max(src, _):
+            if winners is None:
+                raise InputError(f"no winners for the Max at instruction {position}")
+            return [(src, _scatter(program.sizes[src], winners, cotangent))]
+
+
+def _scatter(size: int, index: IndexArray, values: Enclosure) -> Enclosure:
+    """Add row i of ``values`` to row ``index[i]``, skipping constants."""
+    shape = (size, values.centre.shape[1])
+    centre, radius = np.zeros(shape), np.zeros(shape)
+    kept = np.flatnonzero(index >= 0)
+    order = kept[np.argsort(index[kept], kind="stable")]
+    if not len(order):
+        return Enclosure(centre, radius)
+    targets = index[order]
+    starts = np.flatnonzero(np.r_[True, targets[1:] != targets[:-1]])
+    depth = int(np.diff(np.r_[starts, len(order)]).max())
+    centre[targets[starts]] = np.add.reduceat(values.centre[order], starts, axis=0)
+    spread = values.radius[order]
+    if depth > 1:
+        spread = spread + gamma(depth, _UNIT) * np.abs(values.centre[order])
+    radius[targets[starts]] = np.add.reduceat(spread, starts, axis=0)
+    return _finish(centre, radius, radius, 0, EXACT, depth + 4) if depth > 1 else Enclosure(centre, radius)
