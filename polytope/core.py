@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
 from exactbox.polytope.candidates import Candidates, Direction, Key
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.rational import int_array
+from exactbox.polytope.floats import Ints
 from exactbox.polytope.system import Bound, System
 from exactbox.polytope.verdicts import Dropped, Free, Same, Verdict
 
@@ -28,14 +28,17 @@ class Core:
         low: the position of each coordinate's tightest lower bound, -1 where there is none.
         high: the position of each coordinate's tightest upper bound, -1 where there is none.
         settled: the verdicts of all other positions.
+        above: by position of a core row or bound, how much its right-hand side may grow until it meets the next
+            parallel row: a point that violates the core row alone must satisfy that one.
     """
 
     candidates: Candidates
     system: System
     rows: tuple[int, ...]
-    low: npt.NDArray[np.int64]
-    high: npt.NDArray[np.int64]
+    low: Ints
+    high: Ints
     settled: Mapping[int, Verdict]
+    above: Mapping[int, Fraction]
 
     def spell(self, weights: Mapping[int, Fraction], target: int) -> dict[int, Fraction]:
         """Name multipliers of core rows by position; what they leave over is absorbed where bounds are given rows.
@@ -95,20 +98,28 @@ def core(candidates: Candidates) -> Core:
     size = len(candidates.low)
     low, high = np.full(size, -1, dtype=np.int64), np.full(size, -1, dtype=np.int64)
     rows: list[int] = []
+    above: dict[int, Fraction] = {}
     for (axis, _), members in groups.items():
-        first = min(members)
+        members.sort()
+        offset, first = members[0]
         if axis:
-            (high if axis > 0 else low)[abs(axis) - 1] = first[1]
+            (high if axis > 0 else low)[abs(axis) - 1] = first
         else:
-            rows.append(first[1])
-        settled.update((p, _parallel(candidates, first, offset, p)) for offset, p in members if p != first[1])
+            rows.append(first)
+        settled.update(_parallels(candidates, members))
+        looser = next((other for other, _ in members if other > offset), None)
+        if looser is not None:
+            above[first] = (looser - offset) * (1 if axis else _factor(candidates, first))
+    return Core(candidates, _tightest(candidates, rows, low, high), tuple(rows), low, high, settled, above)
+
+
+def _tightest(candidates: Candidates, rows: list[int], low: Ints, high: Ints) -> System:
+    """Return the system of the rows and bounds at some positions."""
     chosen = [candidates.by_position[position] for position in rows]
-    keys = candidates.keys
+    keys, whole = candidates.keys, candidates.system
     lower: tuple[Bound, ...] = tuple(-keys[p].offset if p >= 0 else None for p in low.tolist())
     upper: tuple[Bound, ...] = tuple(keys[p].offset if p >= 0 else None for p in high.tolist())
-    whole = candidates.system
-    system = System(whole.matrix[chosen], whole.rhs[chosen] if chosen else int_array([]), lower, upper)
-    return Core(candidates, system, tuple(rows), low, high, settled)
+    return System(whole.matrix[chosen], whole.rhs[chosen], lower, upper)
 
 
 def _constant(candidates: Candidates, position: int, key: Key) -> Free:
@@ -117,14 +128,24 @@ def _constant(candidates: Candidates, position: int, key: Key) -> Free:
     return Free()
 
 
-def _parallel(candidates: Candidates, first: tuple[Fraction, int], offset: Fraction, position: int) -> Verdict:
-    """Settle a row that is parallel to a tighter or equal one."""
-    if offset == first[0]:
-        return Same(first[1])
-    tightest = candidates.by_position.get(first[1])
-    if tightest is None:
-        return Dropped({})
-    return Dropped({first[1]: _length(candidates, position) / _length(candidates, first[1])})
+def _parallels(candidates: Candidates, members: list[tuple[Fraction, int]]) -> dict[int, Verdict]:
+    """Settle all rows of one direction but the tightest; the members are sorted by offset, then position."""
+    tightest = members[0][1]
+    found: dict[int, Verdict] = {}
+    leader, level = tightest, members[0][0]
+    for offset, position in members[1:]:
+        if offset == level:
+            found[position] = Same(leader)
+            continue
+        leader, level = position, offset
+        share = _length(candidates, position) / _length(candidates, tightest)
+        found[position] = Dropped({tightest: share} if tightest in candidates.by_position else {})
+    return found
+
+
+def _factor(candidates: Candidates, position: int) -> int:
+    """Return the gcd of a row's coefficients."""
+    return math.gcd(*candidates.system.matrix[candidates.by_position[position]].tolist())
 
 
 def _length(candidates: Candidates, position: int) -> Fraction:

@@ -115,7 +115,7 @@ def _search(around: Space, ledger: _Ledger, limits: Limits) -> None:
     _coordinate_rays(around, ledger)
     ledger.drop({around.positions[row]: {} for row in box_implied(around.view).tolist()})
     for directions in rays.row_directions(around.view) if len(around.view.slack) else []:
-        _keep_exits(around, ledger, rays.shoot(around.view, directions))
+        _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
     _programs(around, ledger, limits)
     for target in ledger.pending(around):
         try:
@@ -126,7 +126,7 @@ def _search(around: Space, ledger: _Ledger, limits: Limits) -> None:
 
 def _coordinate_rays(around: Space, ledger: _Ledger) -> None:
     """Leave through each bound along its own coordinate."""
-    targets, lengths = rays.coordinate_exits(around.view)
+    targets, lengths = rays.coordinate_exits(around.view, around.ceiling)
     rows, size = around.view.matrix.shape
     points = exact(lengths)
     claims: dict[int, Step] = {}
@@ -149,7 +149,7 @@ def _keep_exits(around: Space, ledger: _Ledger, exits: rays.Exits) -> None:
     if not chosen:
         return
     targets = np.array(list(chosen), dtype=np.int64)
-    points, good = rays.shorten(around.view, targets, exits.points[:, list(chosen.values())])
+    points, good = rays.shorten(around.view, targets, exits.points[:, list(chosen.values())], around.ceiling)
     steps = around.steps(around.view.unscaled(points[:, good]))
     ledger.keep({around.positions[t]: step for t, step in zip(targets[good].tolist(), steps, strict=True)})
 
@@ -173,7 +173,7 @@ def _programs(around: Space, ledger: _Ledger, limits: Limits) -> None:
                 below.append((target, guess.duals))
         if above:
             directions = np.stack([point for _, point in above], axis=1)
-            _keep_exits(around, ledger, rays.shoot(around.view, directions))
+            _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
         if below:
             _drop_rounded(around, ledger, [t for t, _ in below], np.stack([duals for _, duals in below]))
 
@@ -226,7 +226,7 @@ def _weights(around: Space, target: int, duals: Floats) -> dict[int, Fraction]:
 
 def _decide(around: Space, ledger: _Ledger, target: int, limits: Limits) -> None:
     """Decide one target by the exact simplex method, starting from the float solver's basis."""
-    system, goal = _pushed(around, target)
+    system, goal = _pushed(around, target), around.distance(target)
     model = _model(around, ledger)
     _ask(around, model, target)
     objective = Rationals(around.exact_functional(target))
@@ -237,25 +237,26 @@ def _decide(around: Space, ledger: _Ledger, target: int, limits: Limits) -> None
     if outcome.value <= goal:
         ledger.drop({position: around.multipliers(target, outcome.multipliers)})
     else:
-        share = (goal / outcome.value + 1) / 2
-        _keep_shortened(around, ledger, position, outcome.point.scaled(share))
+        middle = (goal + min(outcome.value, around.limit(target))) / 2
+        _keep_shortened(around, ledger, position, outcome.point.scaled(middle / outcome.value))
     if position not in ledger.verdicts:
         raise InternalError("minimal: evidence from an exact optimum was refused")
 
 
-def _pushed(around: Space, target: int) -> tuple[System, Fraction]:
-    """Return the system with a target pushed to twice its distance from the centre, and that distance."""
+def _pushed(around: Space, target: int) -> System:
+    """Return the system with a target pushed to twice its distance from the centre."""
     system, rows, size = around.system, len(around.system.rhs), len(around.columns)
     if target < rows:
         rhs = system.rhs.copy()
         rhs[target] *= 2
-        return system.with_rhs(rhs), Fraction(system.rhs[target])
+        return system.with_rhs(rhs)
     i = (target - rows) % size
     lower, upper = list(system.lower), list(system.upper)
-    side = upper if target < rows + size else lower
-    distance = side[i] or Fraction(0)
-    side[i] = 2 * distance
-    return replace(system, lower=tuple(lower), upper=tuple(upper)), abs(distance)
+    if target < rows + size:
+        upper[i] = 2 * around.distance(target)
+    else:
+        lower[i] = -2 * around.distance(target)
+    return replace(system, lower=tuple(lower), upper=tuple(upper))
 
 
 def _keep_shortened(around: Space, ledger: _Ledger, position: int, point: Rationals) -> None:

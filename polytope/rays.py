@@ -30,7 +30,7 @@ class Exits:
     points: Floats
 
 
-def coordinate_exits(view: FloatView) -> tuple[Ints, Floats]:
+def coordinate_exits(view: FloatView, ceiling: Floats) -> tuple[Ints, Floats]:
     """Return the bounds that a ray along their own coordinate meets before any row, and short signed offsets beyond."""
     rows, size = view.matrix.shape
     targets: list[Ints] = []
@@ -38,7 +38,7 @@ def coordinate_exits(view: FloatView) -> tuple[Ints, Floats]:
     for sign, gaps, first in ((1.0, view.high, rows), (-1.0, -view.low, rows + size)):
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             rate = np.divide(sign * view.matrix, view.slack[:, None]).max(axis=0, initial=0.0)
-            limit = np.where(rate > 0, 1 / rate, np.inf)
+            limit = np.minimum(np.where(rate > 0, 1 / rate, np.inf), ceiling[first : first + size])
             room = np.minimum(limit - gaps, gaps)
             clear = np.isfinite(gaps) & (room > gaps * (_GAP - 1))
             grid = np.exp2(np.floor(np.log2(np.where(clear, room, 1.0))))
@@ -49,8 +49,8 @@ def coordinate_exits(view: FloatView) -> tuple[Ints, Floats]:
     return np.concatenate(targets), np.concatenate(lengths)
 
 
-def shoot(view: FloatView, directions: Floats) -> Exits:
-    """Follow rays from the centre along directions (n, b)."""
+def shoot(view: FloatView, directions: Floats, ceiling: Floats) -> Exits:
+    """Follow rays from the centre along directions (n, b); ``ceiling`` limits how far beyond each row they may end."""
     speeds = view.matrix @ directions
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         times = np.concatenate([
@@ -62,14 +62,15 @@ def shoot(view: FloatView, directions: Floats) -> Exits:
         columns = np.arange(directions.shape[1])
         start = times[first, columns]
         times[first, columns] = np.inf
-        second = times.min(axis=0)
+        reach = np.concatenate([view.slack, view.high, -view.low])[first]
+        second = np.minimum(times.min(axis=0), start * (ceiling[first] / reach))
         stop = np.where(second < 4 * start, (start + second) / 2, 2 * start)
         clear = np.isfinite(start) & (second > start * _GAP)
         points = directions * np.where(clear, stop, 0)
     return Exits(np.where(clear, first, -1).astype(np.int64), points)
 
 
-def shorten(view: FloatView, targets: Ints, points: Floats) -> tuple[Floats, Mask]:
+def shorten(view: FloatView, targets: Ints, points: Floats, ceiling: Floats) -> tuple[Floats, Mask]:
     """Round points (n, b) to as few bits as keep them beyond their target row alone, judged in float64.
 
     Returns:
@@ -85,26 +86,23 @@ def shorten(view: FloatView, targets: Ints, points: Floats) -> tuple[Floats, Mas
             break
         grid = size[open_] * 2.0**-bits
         rounded = np.round(points[:, open_] / grid) * grid
-        good = beyond_alone(view, targets[open_], rounded)
+        good = beyond_alone(view, targets[open_], rounded, ceiling[targets[open_]])
         out[:, open_[good]] = rounded[:, good]
         done[open_[good]] = True
     return out, done
 
 
-def beyond_alone(view: FloatView, targets: Ints, points: Floats) -> Mask:
+def beyond_alone(view: FloatView, targets: Ints, points: Floats, ceiling: Floats) -> Mask:
     """Judge in float64 which points (n, b) violate their target row alone, clear of rounding noise."""
     columns = np.arange(points.shape[1])
-    image = view.matrix @ points
-    noise = _NOISE * (np.abs(view.matrix) @ np.abs(points) + view.slack[:, None])
-    over_rows = image > view.slack[:, None] - noise
-    over_high, over_low = points > view.high[:, None], points < view.low[:, None]
-    over = np.concatenate([over_rows, over_high, over_low])
+    values = np.concatenate([view.matrix @ points, points, -points])
+    reach = np.concatenate([view.slack, view.high, -view.low])[:, None]
+    size = np.abs(points)
+    noise = _NOISE * np.concatenate([np.abs(view.matrix) @ size + view.slack[:, None], size, size])
+    over = values > reach - np.where(np.arange(len(reach))[:, None] < len(view.slack), noise, 0)
     over[targets, columns] = False
-    clear = np.concatenate([
-        image - view.slack[:, None] > noise,
-        points - view.high[:, None] > _NOISE * np.abs(points),
-        view.low[:, None] - points > _NOISE * np.abs(points),
-    ])[targets, columns]
+    reached, own = values[targets, columns], noise[targets, columns]
+    clear = (reached - reach[targets, 0] > own) & (reached <= ceiling - own)
     return np.asarray(clear & ~over.any(axis=0))
 
 

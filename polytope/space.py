@@ -52,6 +52,30 @@ class Space:
         """The right-hand side of each target in scaled floats."""
         return np.concatenate([self.view.slack, self.view.high, -self.view.low])
 
+    def distance(self, target: int) -> Fraction:
+        """Return the target's right-hand side over v: how far its functional may grow from the centre."""
+        rows, size = len(self.system.rhs), len(self.columns)
+        if target < rows:
+            return Fraction(self.system.rhs[target])
+        side = self.system.upper if target < rows + size else self.system.lower
+        return abs(side[(target - rows) % size] or Fraction(0))
+
+    def limit(self, target: int) -> Fraction:
+        """Return twice the target's distance, or less where a parallel row comes first."""
+        distance = self.distance(target)
+        room = self.core.above.get(self.positions[target])
+        return 2 * distance if room is None else min(2 * distance, distance + room * self.den)
+
+    @functools.cached_property
+    def ceiling(self) -> Floats:
+        """How far beyond each target a point may lie, in scaled floats: up to the next parallel row."""
+        top = np.full(len(self.positions), np.inf)
+        for target, position in enumerate(self.positions):
+            if position in self.core.above:
+                share = self.core.above[position] * self.den / self.distance(target)
+                top[target] = self.reach[target] * (1.0 + float(min(share, Fraction(1))))
+        return top
+
     @functools.cached_property
     def exponents(self) -> Ints:
         """The binary exponent of each target's scaled functional."""
