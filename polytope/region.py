@@ -19,7 +19,7 @@ from exactbox.polytope.rational import Rationals, from_fractions
 from exactbox.polytope.rows import Rows, RowSource, join
 from exactbox.polytope.ties import directed_pattern, pattern_at
 from exactbox.polytope.unit_rows import unit_rows
-from exactbox.polytope.verdicts import Kept, Minimal
+from exactbox.polytope.verdicts import Kept, Minimal, Same
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +96,7 @@ class Region:
         verdict = self.facets.verdicts[facet]
         if not isinstance(verdict, Kept):
             raise InputError(f"row {facet} is no facet of the region")
-        if self.facets.sources[facet].kind != "unit":
+        if on_rim(self.facets, facet):
             return None
         point, outward = facet_crossing(self.facets, facet)
         return cross(self.program, self.domain, point, outward)
@@ -168,6 +168,12 @@ def cross(program: Program, domain: Domain, point: Rationals, outward: Rationals
     return Region(program, domain, local.pattern, point, point + local.step)
 
 
+def on_rim(polytope: Minimal, facet: int) -> bool:
+    """Say whether a facet is one of the domain's own, perhaps of a unit that vanishes on the domain's boundary."""
+    coincident = (i for i, verdict in enumerate(polytope.verdicts) if verdict == Same(facet))
+    return any(polytope.sources[i].kind != "unit" for i in (facet, *coincident))
+
+
 def facet_crossing(polytope: Minimal, facet: int) -> tuple[Rationals, Rationals]:
     """Return a point (d,) in a facet's relative interior and a direction (d,) that leaves through it."""
     verdict = polytope.verdicts[facet]
@@ -198,7 +204,7 @@ def _fan_neighbors(region: Region, point: Rationals) -> list[Region]:
     fan = minimal(cone, tight, region.witness)
     neighbors: list[Region] = []
     for facet in fan.facets:
-        if fan.sources[facet].kind == "unit":
+        if not on_rim(fan, facet):
             onto, outward = facet_crossing(fan, facet)
             neighbors.append(cross(region.program, region.domain, _pulled_in(region, point, onto), outward))
     return neighbors
