@@ -19,7 +19,8 @@ from exactbox.importers.values import (
     integer_constant,
     move,
 )
-from exactbox.polytope.rational import Rationals
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.rational import Rationals, from_fractions
 
 
 @lowers("Identity")
@@ -54,12 +55,10 @@ def cast_data(call: Call, data: Data, target: str) -> Data:
         return data
     if target not in FLOAT_TYPES:
         call.refuse("data-dependent comparison: continuity not shown")
-    # A vector of its own: the runtime rounds here, so its entries differ from the source's.
-    return Data(call.builder.wrap(call.builder.fresh(data), data.shape, target).srcs, _plain(data.shape), target)
-
-
-def _plain(shape: tuple[int, ...]) -> np.ndarray[tuple[int, ...], np.dtype[np.int64]]:
-    return np.arange(math.prod(shape), dtype=np.int64).reshape(shape)
+    if FORMAT_BITS[target] >= FORMAT_BITS.get(data.dtype, 53):
+        return Data(data.srcs, data.index, target)
+    # A product by 1: the runtime rounds here, so its entries differ from the source's.
+    return call.builder.scale(Data(data.srcs, data.index, target), from_fractions([1], ()), Rounding())
 
 
 def cast_constant(call: Call, value: Constant, target: str) -> Constant:
