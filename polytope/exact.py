@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import mul
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from exactbox.polytope.program import (
     Scale,
     Shift,
 )
-from exactbox.polytope.rational import IntArray, Rationals, concatenate, zeros
+from exactbox.polytope.rational import IntArray, Rationals, concatenate, int_array, zeros
 
 Winners = Mapping[int, IndexArray]
 
@@ -104,7 +105,8 @@ def pullback(program: Program, winners: Winners, cotangents: Mapping[int, Ration
             continue
         instruction = program.instructions[position]
         if isinstance(instruction, Shift):
-            shifted = instruction.offset.num.dot(cotangent.num)
+            offset = instruction.offset.num.tolist()
+            shifted = int_array(sum(map(mul, offset, column)) for column in cotangent.num.T.tolist())
             constant = constant + Rationals(shifted, cotangent.den * instruction.offset.den)
         for src, part in _pull(program, position, winners.get(position), cotangent):
             pending[src] = pending[src] + part if src in pending else part

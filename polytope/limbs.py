@@ -55,11 +55,13 @@ def join(diagonals: Int64Array) -> IntArray:
         carry += diagonals[s]
         digits[s] = carry & ((1 << LIMB_BITS) - 1)
         carry >>= LIMB_BITS
-    low = digits.T.copy().view(np.uint8).reshape(size, count, 4)[:, :, :LIMB_BYTES].reshape(size, -1)
-    buffer = np.concatenate([low, carry.astype("<i8").view(np.uint8).reshape(size, 8)], axis=1).tobytes()
+    low = digits.T.copy().view(np.uint8).reshape(size, count, 4)[:, :, :LIMB_BYTES].reshape(size, LIMB_BYTES * count)
+    top = max(int(carry.max()).bit_length(), int(carry.min()).bit_length()) // 8 + 1 if size else 1
+    high = carry.astype("<i8").view(np.uint8).reshape(size, 8)[:, :top]
+    buffer = np.concatenate([low, high], axis=1).tobytes()
     read = int.from_bytes
     return int_array(
-        [read(entry, "little", signed=True) for (entry,) in iter_unpack(f"{LIMB_BYTES * count + 8}s", buffer)]
+        [read(entry, "little", signed=True) for (entry,) in iter_unpack(f"{LIMB_BYTES * count + top}s", buffer)]
     )
 
 
@@ -70,7 +72,7 @@ class LimbMatrix:
         limbs = split(matrix)
         self.count = len(limbs)
         self.rows, self.columns = matrix.shape
-        self.stacked = limbs.reshape(-1, self.columns)
+        self.stacked = limbs.reshape(self.count * self.rows, self.columns)
 
     def times(self, right: IntArray) -> IntArray:
         """Multiply by an integer matrix (k, n) exactly; shape (m, n)."""
@@ -83,13 +85,13 @@ class LimbMatrix:
 
     def _times(self, limbs: FloatArray) -> IntArray:
         count, _, width = limbs.shape
-        pairs = self._pairs(limbs.transpose(1, 0, 2).reshape(self.columns, -1))
+        pairs = self._pairs(limbs.transpose(1, 0, 2).reshape(self.columns, count * width))
         pairs = pairs.reshape(self.count, self.rows, count, width)
         diagonals = np.zeros((self.count + count - 1, self.rows, width), dtype=np.int64)
         for i in range(self.count):
             for j in range(count):
                 diagonals[i + j] += pairs[i, :, j]
-        return cast(IntArray, join(diagonals.reshape(len(diagonals), -1)).reshape(self.rows, width))
+        return cast(IntArray, join(diagonals.reshape(len(diagonals), self.rows * width)).reshape(self.rows, width))
 
     def _pairs(self, right: FloatArray) -> Int64Array:
         """Multiply every limb of the matrix with every limb of the right-hand side, skipping rows of zeros."""

@@ -94,15 +94,15 @@ class Rationals:
         factor, rest = divmod(den, self.den)
         if rest:
             raise InputError(f"{den} is not a multiple of the denominator {self.den}")
-        return self.num if factor == 1 else self.num * factor
+        return self.num if factor == 1 else _array(self.num * factor)
 
     def reduced(self) -> Rationals:
         """Return equal values over the smallest common denominator."""
         common = math.gcd(self.den, *self.num.ravel().tolist())
-        return self if common == 1 else Rationals(self.num // common, self.den // common)
+        return self if common == 1 else Rationals(_array(self.num // common), self.den // common)
 
     def __neg__(self) -> Rationals:
-        return Rationals(-self.num if self.size else self.num, self.den)
+        return Rationals(_array(-self.num), self.den)
 
     def __add__(self, other: Rationals) -> Rationals:
         den = math.lcm(self.den, other.den)
