@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.rational import IntArray, Rationals, int_array
+from exactbox.polytope.rational import IntArray, Rationals, concatenate, from_fractions, int_array
 from exactbox.polytope.rows import Rows, RowSource
-from exactbox.polytope.system import System, primitive_rows
+from exactbox.polytope.system import System
 
 Direction = tuple[int, ...]
 
@@ -46,6 +46,7 @@ class Candidates:
         given: rows over d coordinates that do not use D's pivot coordinates.
         system: the same rows over D's free coordinates; bounds of pivot coordinates are general rows there.
         general: the position of each row of the system.
+        factors: each row of the system is this positive multiple of its candidate, modulo D's equations.
         low: the position of each free coordinate's lower bound, -1 where there is none.
         high: the position of each free coordinate's upper bound, -1 where there is none.
     """
@@ -54,6 +55,7 @@ class Candidates:
     given: Rows
     system: System
     general: tuple[int, ...]
+    factors: tuple[Fraction, ...]
     low: npt.NDArray[np.int64]
     high: npt.NDArray[np.int64]
 
@@ -82,6 +84,11 @@ class Candidates:
     def by_position(self) -> dict[int, int]:
         """The system row of each position that has one."""
         return {position: row for row, position in enumerate(self.general)}
+
+    def factor(self, position: int) -> Fraction:
+        """Return the factor of the system's row at a position; 1 for bounds that the system has as bounds."""
+        row = self.by_position.get(position)
+        return Fraction(1) if row is None else self.factors[row]
 
     def lift(self, point: Rationals) -> Rationals:
         """Return the point (d,) of the affine hull with the given free coordinates (n,)."""
@@ -134,30 +141,34 @@ def candidates(domain: Domain, given: Rows) -> Candidates:
             dense.append(position)
         else:
             (low if source.kind == "lower" else high)[column[source.index]] = position
-    matrix, rhs = _reduced_rows(domain, [position - first for position in dense])
+    matrix, rhs, factors = _reduced_rows(domain, [position - first for position in dense])
     system = System(
-        *primitive_rows(
-            np.concatenate([given.matrix[:, free], matrix[:, free]]), np.concatenate([given.rhs, rhs]),
-        ),
+        np.concatenate([given.matrix[:, free], matrix[:, free]]), np.concatenate([given.rhs, rhs]),
         tuple(domain.lower[i] for i in free), tuple(domain.upper[i] for i in free),
     )
-    return Candidates(domain, given, system, (*range(first), *dense), low, high)
+    return Candidates(
+        domain, given, system, (*range(first), *dense), ((Fraction(1),) * len(given) + factors), low, high
+    )
 
 
-def _reduced_rows(domain: Domain, bounds: list[int]) -> tuple[IntArray, IntArray]:
+def _reduced_rows(domain: Domain, bounds: list[int]) -> tuple[IntArray, IntArray, tuple[Fraction, ...]]:
     """Return the domain's general rows and some of its bounds without pivot coordinates, as integer rows."""
     matrix = np.zeros((len(bounds), domain.size), dtype=object)
-    values = np.zeros(len(bounds), dtype=object)
+    values: list[Fraction] = []
     for k, bound in enumerate(bounds):
         source = domain.bound_sources[bound]
         sign, value = (-1, domain.lower[source.index]) if source.kind == "lower" else (1, domain.upper[source.index])
-        exact = Fraction(value or 0)
-        matrix[k, source.index] = sign * exact.denominator
-        values[k] = sign * exact.numerator
+        matrix[k, source.index] = sign
+        values.append(sign * (value or Fraction(0)))
     stacked = np.concatenate([domain.rows.matrix, matrix])
-    gradient, constant = domain.reduce(Rationals(stacked), Rationals(-np.concatenate([domain.rows.rhs, values])))
+    gradient, constant = domain.reduce(
+        Rationals(stacked), concatenate([Rationals(-domain.rows.rhs), -from_fractions(values)])
+    )
     den = math.lcm(gradient.den, constant.den)
-    return gradient.over(den), -constant.over(den)
+    left, right = gradient.over(den), -constant.over(den)
+    shares = [math.gcd(*row, end) or 1 for row, end in zip(left.tolist(), right.tolist(), strict=True)]
+    divisors = int_array(shares)
+    return left // divisors[:, None], right // divisors, tuple(Fraction(den, share) for share in shares)
 
 
 def _key(row: IntArray, bound: int) -> Key:

@@ -59,7 +59,8 @@ class Core:
             left = self._left(scaled, target, i)
             if left * sign > 0 and position != target:
                 named[position] = left / self._weight(position, i)
-        return named
+        factor = self.candidates.factor(target)
+        return {position: weight * self.candidates.factor(position) / factor for position, weight in named.items()}
 
     def _left(self, weights: Mapping[int, Fraction], target: int, i: int) -> Fraction:
         """Return what a combination leaves over of the target's coefficient i."""
@@ -139,6 +140,7 @@ def _parallels(candidates: Candidates, members: list[tuple[Fraction, int]]) -> d
             continue
         leader, level = position, offset
         share = _length(candidates, position) / _length(candidates, tightest)
+        share *= candidates.factor(tightest) / candidates.factor(position)
         found[position] = Dropped({tightest: share} if tightest in candidates.by_position else {})
     return found
 

@@ -17,6 +17,26 @@ Bound = Fraction | None
 
 
 @dataclass(frozen=True, eq=False)
+class Given:
+    """What a domain was made from, before its implicit equations were found.
+
+    Args:
+        lower: d lower bounds.
+        upper: d upper bounds.
+        rows: all inequality rows, unreduced; row i has the source ("domain", i).
+        equations: shape (e, d+1), the explicit equations ``[E | e]``.
+        implicit: positive multipliers of rows and bounds that add up to ``0 <= 0`` modulo the explicit equations and
+            zero-width coordinates; hence each of these rows and bounds holds with equality everywhere.
+    """
+
+    lower: tuple[Bound, ...]
+    upper: tuple[Bound, ...]
+    rows: Rows
+    equations: Rationals
+    implicit: tuple[tuple[RowSource, Fraction], ...]
+
+
+@dataclass(frozen=True, eq=False)
 class Domain:
     """All y with ``lower <= y <= upper``, ``rows`` (<=) and ``equalities`` (=); never empty.
 
@@ -27,8 +47,9 @@ class Domain:
         equalities: shape (e, d+1), the reduced row-echelon form of ``[E | e]`` for the equations ``E y = e``;
             zero-width coordinates (lower equal to upper) are among them.
         witness: a point (d,) in the relative interior.
+        given: what the domain was made from, where that was more than a box.
 
-    Build one with ``everything``, ``box`` or ``polytope.domain_from_rows``.
+    Build one with ``everything``, ``box`` or ``domain_rows.domain_from_rows``.
     """
 
     lower: tuple[Bound, ...]
@@ -36,6 +57,7 @@ class Domain:
     rows: Rows
     equalities: Rationals
     witness: Rationals
+    given: Given | None = None
 
     @property
     def size(self) -> int:
@@ -102,7 +124,8 @@ class Domain:
         for i, (value, low, high) in enumerate(zip(point.fractions(), self.lower, self.upper, strict=True)):
             if (low is not None and value < low) or (high is not None and value > high):
                 found.append(f"coordinate {i} is {_show(value)}, outside [{_show(low)}, {_show(high)}]")
-        found += [f"domain row {i} is violated" for i in np.flatnonzero(self.rows.slack(point).num < 0)]
+        broken = np.flatnonzero(self.rows.slack(point).num < 0).tolist()
+        found += [f"domain row {self.rows.sources[i].index} is violated" for i in broken]
         inside, outside = self.equalities[:, :-1], self.equalities[:, -1]
         gap = Rationals(inside.num.dot(point.num), inside.den * point.den) - outside
         return found + [f"domain equation {i} is violated" for i in np.flatnonzero(gap.num)]
@@ -172,7 +195,7 @@ def box(lower: object, upper: object) -> Domain:
     for i, (left, right) in enumerate(zip(low, high, strict=True)):
         if left is not None and right is not None and left > right:
             raise InputError(f"box: coordinate {i} is empty, its lower bound {_show(left)} exceeds {_show(right)}")
-        inside.append(_between(left, right))
+        inside.append(between(left, right))
     return _assemble(low, high, from_fractions(inside))
 
 
@@ -183,6 +206,11 @@ def bounds(values: object) -> tuple[Bound, ...]:
     return tuple(None if _infinite(entry) else next(finite) for entry in entries)
 
 
+def no_rows(size: int) -> Rows:
+    """Return zero rows over ``size`` coordinates."""
+    return Rows(np.zeros((0, size), dtype=object), np.zeros(0, dtype=object), ())
+
+
 def _assemble(lower: tuple[Bound, ...], upper: tuple[Bound, ...], witness: Rationals) -> Domain:
     size = len(lower)
     fixed = [i for i, (a, b) in enumerate(zip(lower, upper, strict=True)) if a is not None and a == b]
@@ -190,11 +218,11 @@ def _assemble(lower: tuple[Bound, ...], upper: tuple[Bound, ...], witness: Ratio
     equations[np.arange(len(fixed)), fixed] = 1
     values = from_fractions([lower[i] or Fraction(0) for i in fixed])
     joined = np.concatenate([equations * values.den, values.num.reshape(-1, 1)], axis=1)
-    rows = Rows(np.zeros((0, size), dtype=object), np.zeros(0, dtype=object), ())
-    return Domain(lower, upper, rows, Rationals(joined, values.den), witness)
+    return Domain(lower, upper, no_rows(size), Rationals(joined, values.den), witness)
 
 
-def _between(low: Bound, high: Bound) -> Fraction:
+def between(low: Bound, high: Bound) -> Fraction:
+    """Return the middle of two bounds, or a point inside the one that there is."""
     if low is None:
         return Fraction(0) if high is None else min(high - 1, Fraction(0))
     if high is None:

@@ -121,11 +121,12 @@ class Judge:
         if not sound:
             return verdict
         system = self.rows.system
-        dens = int_array(math.lcm(1, *(w.denominator for w in claims[p].values())) for p in sound)
+        scaled = [self._for_system(position, claims[position]) for position in sound]
+        dens = int_array(math.lcm(1, *(w.denominator for w in row.values())) for row in scaled)
         weights = np.zeros((len(sound), len(system.rhs)), dtype=object)
-        for k, position in enumerate(sound):
-            for other, weight in claims[position].items():
-                weights[k, self.rows.by_position[other]] = weight.numerator * (dens[k] // weight.denominator)
+        for k, row in enumerate(scaled):
+            for j, weight in row.items():
+                weights[k, j] = weight.numerator * (dens[k] // weight.denominator)
         targets = [self._target(position) for position in sound]
         residual = np.stack([row for row, _ in targets]) * dens[:, None] - system.combine(weights)
         absorbed, possible = system.absorb(residual)
@@ -142,6 +143,11 @@ class Judge:
             weight > 0 and other in self.rows.by_position and self.rows.keys[other] != key
             for other, weight in multipliers.items()
         )
+
+    def _for_system(self, position: int, multipliers: Multipliers) -> dict[int, Fraction]:
+        """Turn multipliers that imply a candidate into multipliers of the system's rows that imply its system row."""
+        factor, rows = self.rows.factor(position), self.rows.by_position
+        return {rows[j]: weight * factor / self.rows.factor(j) for j, weight in multipliers.items()}
 
     def _target(self, position: int) -> tuple[IntArray, Fraction]:
         """Return a row's gradient over the free coordinates and its right-hand side."""

@@ -112,17 +112,18 @@ def _scales(system: System, bits: Ints) -> tuple[Ints, Ints]:
         return scale, np.zeros(0, dtype=np.int64)
     if not both.all():
         seen = bits[:, both] + scale[both] if both.any() else bits
-        reach = np.where(seen.max(axis=1) > _ABSENT // 2, seen.max(axis=1), bits.max(axis=1))
+        reach = seen.max(axis=1, initial=_ABSENT)
+        reach = np.where(reach > _ABSENT // 2, reach, bits.max(axis=1, initial=_ABSENT))
         columns = (bits - reach[:, None])[:, ~both].max(axis=0)
         scale[~both] = np.where(columns > _ABSENT // 2, -columns, 0)
-    row_scale = (bits + scale).max(axis=1)
+    row_scale = (bits + scale).max(axis=1, initial=_ABSENT)
     return scale, np.where(row_scale > _ABSENT // 2, row_scale, 0)
 
 
 def _float_matrix(matrix: IntArray, bits: Ints, scale: Ints, row_scale: Ints) -> Floats:
     if not matrix.size:
         return np.zeros(matrix.shape)
-    excess = np.maximum(bits.max(axis=1) - _KEPT_BITS, 0)
+    excess = np.maximum(bits.max(axis=1, initial=_ABSENT) - _KEPT_BITS, 0)
     kept = matrix if not excess.any() else matrix >> excess.astype(object)[:, None]
     exponents = scale + (excess - row_scale)[:, None]
     return np.asarray(np.ldexp(kept.astype(np.float64), np.clip(exponents, -4000, 4000).astype(np.int32)))

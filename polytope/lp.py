@@ -62,7 +62,7 @@ def guess_basis(system: System, objective: Rationals, near: Rationals) -> Basis:
         objective: shape (n,).
         near: a point (n,) to shift the coordinates to; it need not satisfy the rows.
     """
-    if not len(system.rhs):
+    if not all(system.shape):
         return Basis(at_upper=frozenset(i for i, value in enumerate(objective.num.tolist()) if value > 0))
     view = float_view(system, near)
     solver = FloatLP(view)
@@ -71,4 +71,4 @@ def guess_basis(system: System, objective: Rationals, near: Rationals) -> Basis:
 
 
 def _named(whole: Candidates, multipliers: dict[int, Fraction]) -> dict[int, Fraction]:
-    return {whole.general[row]: weight for row, weight in multipliers.items()}
+    return {whole.general[row]: weight * whole.factors[row] for row, weight in multipliers.items()}

@@ -129,19 +129,6 @@ class System:
         return Rationals(int_array(map(int, total)), den), ~np.asarray(missing, dtype=np.bool_)
 
 
-def primitive_rows(matrix: IntArray, rhs: IntArray) -> tuple[IntArray, IntArray]:
-    """Divide each integer row together with its right-hand side by their gcd.
-
-    >>> matrix, rhs = primitive_rows(int_array([4, 6]).reshape(1, 2), int_array([2]))
-    >>> matrix.tolist(), rhs.tolist()
-    ([[2, 3]], [1])
-    """
-    factors = int_array(math.gcd(*row, bound) or 1 for row, bound in zip(matrix.tolist(), rhs.tolist(), strict=True))
-    if all(factor == 1 for factor in factors):
-        return matrix, rhs
-    return matrix // factors[:, None], rhs // factors
-
-
 def select(system: System, rows: Sequence[int], columns: Sequence[int]) -> System:
     """Return the system of some rows and some coordinates (the other coordinates are held at 0)."""
     chosen = list(columns)

@@ -49,6 +49,9 @@ class Dropped:
     is missing, r_i must not need it. For a row that is itself a bound of coordinate i, the multiple of that bound
     within the sum is below 1, so that the rest implies it.
 
+    Rows count as they are stored: ``given`` and ``domain.rows`` as their integer rows, bounds as ``y_i <= u_i`` and
+    ``-y_i <= -l_i``.
+
     Args:
         multipliers: positive, by position; never of the row itself, its positive multiples, or the bound of a
             coordinate that is no pivot.
