@@ -32,7 +32,13 @@ class ReplacedConstant:
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One node with its inputs lowered; an absent optional input is None."""
+    """One node with its inputs lowered; an absent optional input is None.
+
+    Args:
+        replaced: receives irrational constants.
+        notes: receives what the user should be told.
+        bare: receives scores that the node computes before a tail of its own, by the tensor above that tail.
+    """
 
     node: Node
     inputs: tuple[Tensor | None, ...]
@@ -40,6 +46,7 @@ class Call:
     limits: Limits = Limits()
     replaced: list[ReplacedConstant] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bare: list[tuple[str, Data]] = field(default_factory=list)
 
     def refuse(self, why: str) -> NoReturn:
         """Stop: the node has no exact meaning."""

@@ -94,17 +94,17 @@ class GraphInput:
 
 @dataclass(frozen=True, eq=False)
 class Graph:
-    """Nodes in topological order, with the constants that the file stores."""
+    """Nodes in topological order, with the constants that the file stores.
+
+    Args:
+        outputs: names, with the declared element type ("float32", "int64", "string", ..., or "sequence").
+    """
 
     nodes: tuple[Node, ...]
     inputs: tuple[GraphInput, ...]
-    outputs: tuple[str, ...]
+    outputs: Mapping[str, str]
     constants: Mapping[str, Constant]
     notes: tuple[str, ...] = ()
-
-    def producers(self) -> dict[str, Node]:
-        """Map each tensor name to the node that makes it."""
-        return {name: node for node in self.nodes for name in node.outputs if name}
 
     def ancestors(self, names: Iterable[str]) -> tuple[tuple[Node, ...], frozenset[str]]:
         """Return the nodes that the named tensors depend on, in order, and every tensor name among them."""
@@ -128,7 +128,7 @@ def read_graph(where: str, proto: onnx.GraphProto, opsets: Mapping[str, int], li
     sparse = [_sparse_node(tensor.values.name) for tensor in proto.sparse_initializer]
     nodes = [*sparse, *(read_node(where, item, opsets, limits) for item in proto.node)]
     inputs = tuple(_read_input(where, item) for item in proto.input if item.name not in constants)
-    outputs = tuple(item.name for item in proto.output)
+    outputs = {item.name: _read_input(where, item).dtype for item in proto.output}
     if not outputs:
         raise InputError(f"{where}: expected a graph with at least one output, got none")
     known = [*constants, *(item.name for item in inputs)]
@@ -222,9 +222,9 @@ def _read_attribute(where: str, proto: onnx.AttributeProto, limits: Limits) -> o
 
 def _read_input(where: str, proto: onnx.ValueInfoProto) -> GraphInput:
     if not proto.type.HasField("tensor_type"):
-        return GraphInput(proto.name, proto.type.WhichOneof("value") or "undeclared", None)
+        return GraphInput(proto.name, (proto.type.WhichOneof("value") or "undeclared").removesuffix("_type"), None)
     tensor = proto.type.tensor_type
-    dtype = dtype_name(f"{where}: input '{proto.name}'", tensor.elem_type)
+    dtype = dtype_name(f"{where}: '{proto.name}'", tensor.elem_type) if tensor.elem_type else "undeclared"
     if not tensor.HasField("shape"):
         return GraphInput(proto.name, dtype, None)
     return GraphInput(proto.name, dtype, tuple(_read_dim(dim) for dim in tensor.shape.dim))

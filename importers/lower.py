@@ -31,12 +31,17 @@ ARITHMETIC = {
 
 @dataclass(frozen=True, eq=False)
 class Step:
-    """One tensor of the model and the number of instructions there were once its node was lowered."""
+    """One tensor of the model and the number of instructions there were once its node was lowered.
+
+    Args:
+        bare: the tensor holds these values only where the node's own tail is left out.
+    """
 
     node: Node
     tensor: str
     value: Value
     end: int
+    bare: bool = False
 
 
 class MisusedHeadError(RefusedError):
@@ -50,7 +55,13 @@ class MisusedHeadError(RefusedError):
 
 @dataclass(eq=False)
 class Lowering:
-    """The state of a lowering: tensors so far, and what is to be told about it."""
+    """The state of a lowering: tensors so far, and what is to be told about it.
+
+    Args:
+        bare: scores that the present node computes before a tail of its own, by the tensor above that tail.
+        unknown: tensors behind a refused node that depend on the input.
+        users: a node that reads each tensor.
+    """
 
     builder: Builder
     limits: Limits
@@ -59,12 +70,18 @@ class Lowering:
     refusals: list[Refusal] = field(default_factory=list)
     replaced: list[ReplacedConstant] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    bare: list[tuple[str, Data]] = field(default_factory=list)
+    unknown: set[str] = field(default_factory=set)
+    users: dict[str, Node] = field(default_factory=dict)
 
     def run(self, nodes: Sequence[Node], wanted: Collection[str]) -> None:
         """Lower nodes in order; a node behind a refused one is left out."""
         load_families()
+        self.users.update((name, node) for node in nodes for name in node.inputs)
         for node in nodes:
-            if any(name and name not in self.values for name in node.inputs):
+            missing = [name for name in node.inputs if name and name not in self.values]
+            if missing:
+                self._pass_over(node)
                 continue
             inputs = tuple(self.values[name] if name else None for name in node.inputs)
             try:
@@ -72,19 +89,40 @@ class Lowering:
                 self._keep(node, outputs, wanted)
             except MisusedHeadError as error:
                 self._refuse_origin(error)
+                self.unknown.update(name for name in node.outputs if name)
             except RefusedError as error:
+                self.unknown.update(name for name in node.outputs if name)
                 self.refusals.append(Refusal(node.name, node.op, str(error)))
 
+    def _pass_over(self, node: Node) -> None:
+        """Judge a node behind a refused one by its operator alone, so that one error lists all that stand in the way."""
+        depends = [name in self.unknown or isinstance(self.values.get(name), Data) for name in node.inputs]
+        if node.op not in _SHAPE_ONLY and any(depends):
+            self.unknown.update(name for name in node.outputs if name)
+        why = hopeless(node, depends) or self._misused(node, depends)
+        if why:
+            self.refusals.append(Refusal(node.name, node.op, why))
+
+    def _misused(self, node: Node, depends: Sequence[bool]) -> str:
+        """Say why a curved function behind a refused node stands in the way: something computes with its result."""
+        user = self.users.get(node.outputs[0]) if node.outputs else None
+        if node.op not in CURVED_HEADS or user is None or not any(depends):
+            return ""
+        harmless = user.op in _SAME | _RESHAPES | _MOVES_OF_SCORES or heading_of(user) is not None
+        return "" if harmless else f"{refusal_of(node)}; its result is used by {user}"
+
     def _keep(self, node: Node, outputs: Sequence[Tensor | None], wanted: Collection[str]) -> None:
+        self.steps += [Step(node, name, data, len(self.builder.sizes), True) for name, data in self.bare]
+        self.bare.clear()
         for place, name in enumerate(node.outputs):
             value = outputs[place] if place < len(outputs) else None
-            if not name or name not in wanted:
-                continue
-            if value is None:
+            if value is None and name in wanted:
                 raise RefusedError(f"output {place} ('{name}') is not lowered")
+            if not name or value is None:
+                continue
             self.limits.check_elements(str(node), math.prod(value.shape))
             self.values[name] = value
-            if isinstance(value, (Constant, Data)):
+            if isinstance(value, (Constant, Data)) and name in wanted:
                 self.steps.append(Step(node, name, value, len(self.builder.sizes)))
 
     def _refuse_origin(self, error: MisusedHeadError) -> None:
@@ -95,7 +133,7 @@ class Lowering:
 
     def _evaluate(self, node: Node, inputs: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
         self.builder.label = str(node)
-        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes)
+        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare)
         head = heading_of(node)
         recorded = None if head is None else head(call)
         if recorded is not None:
@@ -161,6 +199,21 @@ def _moved_scores(call: Call, lower: Callable[[Call], Outcome], scores: Scores) 
 _SAME = frozenset({"Identity", "Cast"})
 _RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _MOVES_OF_SCORES = frozenset({"Transpose", "Slice", "Split", "Gather"})
+def hopeless(node: Node, depends: Sequence[bool]) -> str:
+    """Say why a node is refused whatever its operands' values are; empty where that cannot be said."""
+    if heading_of(node) is None and lowering_of(node) is None and folding_of(node) is None:
+        return refusal_of(node)
+    if lowering_of(node) is None and heading_of(node) is None and any(depends):
+        return refusal_of(node)
+    if node.op in _PRODUCTS and depends[:2] == [True, True]:
+        return "product of two data tensors"
+    return "division by data" if node.op == "Div" and depends[1:2] == [True] else ""
+
+
+CURVED_HEADS = frozenset({"Sigmoid", "Tanh", "Exp", "Log", "Softplus", "Softmax", "LogSoftmax"})
+_SHAPE_ONLY = frozenset({"Shape", "Size"})
+_PRODUCTS = frozenset({"Mul", "MatMul", "Gemm", "Conv"})
+
 # Operators that treat constants and data alike, by moving entries: nothing is computed.
 MOVES = frozenset(
     {

@@ -9,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import onnx
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from exactbox.importers.headcheck import check_head
 from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
 from exactbox.importers.values import NEVER_WINS, AnyArray, Constant, Data, FloatArray
@@ -64,31 +65,38 @@ class Confirmation:
     bound: float = 0.0
     tensors: int = 0
 
-    @classmethod
-    def skipped(cls) -> Confirmation:
-        """The comparison was not asked for."""
-        return cls("skipped", "not asked for")
-
     def warnings(self) -> tuple[str, ...]:
         """Return what the user should be told."""
         return (f"not confirmed by the runtime: {self.reason}",) if self.status == "not confirmed" else ()
 
 
-def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Program) -> Confirmation:
+SKIPPED = Confirmation("skipped", "not asked for")
+
+
+def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Program, axis: int) -> Confirmation:
     """Compare the program before and after simplification with each other, and with the runtime, at random inputs.
+
+    Args:
+        raw: the program as the lowering wrote it.
+        axis: where the decision's axis is in the explained output.
 
     Raises:
         InternalError: they differ beyond the bound; names the first differing node.
     """
     points = random_points(raw)
     _check_simplified(raw, simplified, points)
-    steps = [step for step in lowering.steps if _comparable(step)]
+    steps = [step for step in lowering.steps if _comparable(step, raw.output.name)]
     try:
         feeds = [_feeds(file, raw, points[:, i]) for i in range(points.shape[1])]
-        runs = list(_run(file, [step.tensor for step in steps], feeds))
+        tensors = dict.fromkeys([*(step.tensor for step in steps if not step.bare), raw.output.name])
+        runs = list(_run(file.proto, list(tensors), feeds))
+        below = [step.tensor for step in steps if step.bare]
+        bare = list(_run(_without_tails(file.proto), below, feeds)) if below else []
     except _RUNTIME_ERRORS as error:
         return Confirmation("not confirmed", _first_line(error))
-    final = _walk(file.path, lowering, raw, points, steps, runs)
+    final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
+    if raw.head.ops:
+        check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
     arithmetic = ARITHMETIC.get(raw.output.dtype, enclosed.FLOAT32)
     whole = enclosed.enclose(raw, points, arithmetic, lowering.builder.roundings)[-1]
     difference = np.abs(final.centre - whole.centre)
@@ -116,11 +124,11 @@ def random_points(program: Program) -> FloatArray:
     return points
 
 
-def _comparable(step: Step) -> bool:
+def _comparable(step: Step, output: str) -> bool:
     """Say whether a tensor holds numbers that the program states: data, or a constant that arithmetic made."""
     if isinstance(step.value, Data):
         return step.value.is_float
-    return step.value.is_float and step.value.error is not None
+    return step.value.is_float and (step.value.error is not None or step.tensor == output)
 
 
 def _feeds(file: OnnxFile, program: Program, point: FloatArray) -> dict[str, AnyArray]:
@@ -136,10 +144,23 @@ def _feeds(file: OnnxFile, program: Program, point: FloatArray) -> dict[str, Any
     return feeds
 
 
-def _run(file: OnnxFile, tensors: Sequence[str], feeds: Sequence[Mapping[str, AnyArray]]) -> Iterator[dict[str, AnyArray]]:
-    """Run the original graph with inner tensors exposed, graph optimisations off, on one thread."""
+def _without_tails(proto: onnx.ModelProto) -> onnx.ModelProto:
+    """Return the model with the tails inside linear classifiers left out, so that their scores can be seen."""
     model = onnx.ModelProto()
-    model.CopyFrom(file.proto)
+    model.CopyFrom(proto)
+    for node in model.graph.node:
+        for attribute in node.attribute:
+            if node.op_type == "LinearClassifier" and attribute.name == "post_transform":
+                attribute.s = b"NONE"
+    return model
+
+
+def _run(
+    proto: onnx.ModelProto, tensors: Sequence[str], feeds: Sequence[Mapping[str, AnyArray]]
+) -> Iterator[dict[str, Any]]:
+    """Run a graph with inner tensors exposed, graph optimisations off, on one thread."""
+    model = onnx.ModelProto()
+    model.CopyFrom(proto)
     outputs = {item.name for item in model.graph.output}
     model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in outputs)
     options = onnxruntime.SessionOptions()
@@ -160,7 +181,7 @@ def _walk(
     program: Program,
     points: FloatArray,
     steps: Sequence[Step],
-    runs: Sequence[Mapping[str, AnyArray]],
+    runs: Mapping[bool, Sequence[Mapping[str, Any]]],
 ) -> Enclosure:
     """Judge node after node, each from the runtime's own inputs; returns the runtime's logits."""
     roundings = lowering.builder.roundings
@@ -171,7 +192,7 @@ def _walk(
         while len(values) < step.end:
             rounding = roundings.get(len(values), enclosed.PLAIN)
             values.append(enclosed.step(program, len(values), values, start, arithmetic, rounding))
-        found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs], axis=-1)
+        found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs[step.bare]], axis=-1)
         if found.shape[:-1] != step.value.shape:
             raise InternalError(
                 f"{where}: {step.node}: tensor '{step.tensor}': exactbox gives shape {step.value.shape}, "

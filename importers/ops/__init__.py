@@ -3,7 +3,8 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "constant", "conv", "elementwise", "head", "linear", "ml", "movement", "normalization", "pool", "reduce", "shape",
+    "constant", "conv", "elementwise", "head", "linear", "ml", "movement", "normalization", "pool", "reduce",
+    "resize", "shape",
 )  # fmt: skip
 
 

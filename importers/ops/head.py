@@ -134,8 +134,10 @@ def zip_map(call: Call) -> Tensor | None:
     names = class_names(call, "classlabels_strings", "classlabels_int64s")
     if isinstance(given, Data):
         given = Scores(given, None, (), False, ())
-    if not isinstance(given, Scores) or not given.shape or len(names) != given.shape[-1]:
+    if not isinstance(given, Scores) or not given.shape:
         return None
+    if len(names) != given.shape[-1]:
+        call.refuse(f"names {len(names)} classes for {given.shape[-1]} scores")
     return replace(given, ops=(*given.ops, "ZipMap"), labels=names, origin=_named(call, given))
 
 

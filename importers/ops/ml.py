@@ -64,6 +64,8 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
         call.refuse(f"post_transform {transform} is not lowered")
     fibre = np.repeat(np.arange(data.shape[0]), rows).reshape(data.shape) if transform == "SOFTMAX" else None
     scores: Tensor = Scores(data, fibre, head, True, origin) if head else data
+    if head and len(call.node.outputs) > 1 and call.node.outputs[1]:
+        call.bare.append((call.node.outputs[1], data))
     label = Choice(data, "argmax", "first", data.shape[:-1], (*head, "LinearClassifier"), origin, names)
     return [label, scores]
 

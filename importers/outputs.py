@@ -1,0 +1,135 @@
+"""Chooses the output to explain and finds the logits, the decision and the class names behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from exactbox.importers.graph import Graph
+from exactbox.importers.lower import Lowering
+from exactbox.importers.ops.head import comparable
+from exactbox.importers.values import INTEGER_TYPES, Choice, Constant, Data, Scores, Tensor
+from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
+from exactbox.polytope.program import Head, Program, Rule
+
+_LABEL_TYPES = INTEGER_TYPES | {"string", "bool"}
+_LABEL_NODES = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """The logits of the explained output.
+
+    Args:
+        data: the logits, with the decision's axis last.
+        head: what lies between them and the output.
+        axis: where the decision's axis was in the output's own shape.
+    """
+
+    data: Data
+    head: Head
+    axis: int
+
+
+def candidates(where: str, outputs: Mapping[str, str], given: str | None) -> list[str]:
+    """Return the outputs to try, best first: the one that was given; else scores before labels, then file order.
+
+    Raises:
+        InputError: no output has the given name.
+    """
+    if given is not None:
+        if given not in outputs:
+            raise InputError(f"{where}: expected one of the outputs {', '.join(outputs)}, got '{given}'")
+        return [given]
+    scores = [name for name, dtype in outputs.items() if dtype not in _LABEL_TYPES]
+    labels = [name for name, dtype in outputs.items() if dtype in _LABEL_TYPES]
+    return [*scores[:1], *labels[:1]]
+
+
+def explained(where: str, lowering: Lowering, name: str) -> Explained:
+    """Find the logits under an output.
+
+    Raises:
+        UnsupportedModelError: the output alone does not determine a decision by logits.
+        InputError: the output is a constant text.
+    """
+    found: Tensor = lowering.values[name]
+    match found:
+        case Data():
+            return Explained(found, Head(), len(found.shape) - 1)
+        case Choice(data, rule, tie, _, ops, _, labels):
+            return Explained(data, Head(ops, rule, tie, labels), len(data.shape) - 1)
+        case Scores(data, _, ops, _, _, labels):
+            axis = _decision_axis(where, found)
+            moved = Data(data.srcs, np.moveaxis(data.index, axis, -1), data.dtype) if data.shape else data
+            return Explained(moved, Head(ops, "none", "first", labels), axis)
+        case Constant():
+            if found.dtype == "string":
+                raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
+            return Explained(lowering.builder.data(found), Head(), len(found.shape) - 1)
+        case _:
+            why = "the sum of increasing functions of the logits: not piecewise linear"
+            raise UnsupportedModelError(where, [Refusal(name, "ReduceSum", why)])
+
+
+def _decision_axis(where: str, scores: Scores) -> int:
+    """Return the axis along which the scores compare: the last one where it can be."""
+    rank = len(scores.shape)
+    if scores.fibre is None or not rank:
+        return rank - 1
+    fitting = [axis for axis in reversed(range(rank)) if scores.shape[axis] > 1 and comparable(scores.fibre, axis)]
+    if not fitting:
+        name, op = scores.origin[0]
+        why = "not piecewise linear; the output holds one score without those that it is compared with"
+        raise UnsupportedModelError(where, [Refusal(name, op, why)])
+    return fitting[0]
+
+
+def model_decision(graph: Graph, lowering: Lowering, name: str, found: Explained) -> tuple[Head, str]:
+    """Learn the decision and the class names from the model's own label output, where the scores do not say them.
+
+    Returns:
+        the head, and a note (empty where nothing was learnt).
+    """
+    if found.head.rule != "none":
+        return found.head, ""
+    for other, dtype in graph.outputs.items():
+        nodes, wanted = graph.ancestors([other])
+        rest = [node for node in nodes if not all(out in lowering.values for out in node.outputs if out)]
+        if other == name or dtype not in _LABEL_TYPES or len(rest) > _LABEL_NODES:
+            continue
+        for key in wanted & set(graph.constants):
+            lowering.values.setdefault(key, graph.constants[key])
+        aside = replace(lowering, refusals=[], steps=[], notes=[], replaced=[])
+        aside.run(rest, wanted)
+        choice = aside.values.get(other)
+        if isinstance(choice, Choice) and _same_logits(choice.data, found.data):
+            labels = found.head.labels or choice.labels
+            head = replace(found.head, rule=choice.rule, tie=choice.tie, labels=labels)
+            return head, f"the decision ({choice.rule}) is the one that the model's output '{other}' makes"
+    return found.head, ""
+
+
+def _same_logits(left: Data, right: Data) -> bool:
+    return left.srcs == right.srcs and left.shape == right.shape and np.array_equal(left.index, right.index)
+
+
+def chosen_head(program: Program, decision: Rule | None, class_names: Sequence[str] | None) -> Head:
+    """Apply the user's decision and class names.
+
+    Raises:
+        InputError: they do not fit the number of logits.
+    """
+    head = program.head
+    classes = program.output.shape[-1] if program.output.shape else 1
+    rule = head.rule if decision is None else decision
+    if rule in ("argmax", "argmin") and classes < 2:
+        raise InputError(f"decision {rule}: expected at least two logits, got output shape {program.output.shape}")
+    if rule == "sign" and program.output_size != 1:
+        raise InputError(f"decision sign: expected one logit, got output shape {program.output.shape}")
+    labels = head.labels if class_names is None else tuple(class_names)
+    if labels and len(labels) != classes and not (classes == 1 and len(labels) == 2):
+        raise InputError(f"class names: expected {classes}, got {len(labels)}")
+    return replace(head, rule=rule, labels=labels)
