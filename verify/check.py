@@ -1,0 +1,500 @@
+"""The trusted base: decides whether a certificate proves its statement about a program file.
+
+The standard library, integers only. FORMAT.md, beside this file, is its specification. Facets and distances are
+checked by check_facets.py and check_distances.py, beside it too, where a certificate states any.
+Usage: python check.py CERTIFICATE [PROGRAM]; exit code 0 accepted, 1 rejected, 3 malformed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import os
+import re
+import runpy
+import sys
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from functools import partial
+from itertools import accumulate, pairwise
+from operator import add, mul
+from typing import Any, NamedTuple, cast
+
+MAX_BYTES = 1 << 28  # of a file
+MAX_SIZE = 1 << 24  # entries of a vector
+MAX_BITS = 1 << 20  # of one number
+MAX_VECTOR_BITS = 1 << 33  # of all numbers of a vector
+
+Vector = tuple[list[int], int]  # numerators, and their common denominator
+Sparse = dict[int, int]  # the nonzero entries by index
+Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, winner less rival there, winner is first
+
+RATIONAL = re.compile("(0|-?[1-9a-f][0-9a-f]{0,8191})(?:/([2-9a-f]|[1-9a-f][0-9a-f]{1,8191}))?")
+INTEGER = re.compile("0|-?[1-9][0-9]{0,8}")
+FILE_NAME = re.compile("[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
+STATEMENT = ("domain", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
+CERTIFICATE = ("format", "kind", "program", "info", "statement", "evidence")
+INSTRUCTIONS = {
+    "input": ("size",), "gather": ("srcs", "index"), "matmul": ("src", "rows", "shape", "weight"),
+    "scale": ("src", "by"), "shift": ("src", "by"), "add": ("left", "right"), "max": ("src", "groups"),
+}  # fmt: skip
+
+
+class Rejected(Exception):
+    """Nothing is proved: the evidence does not suffice (``code`` 1), or a file is not in the format (3)."""
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class Report(NamedTuple):
+    """What was proved: hashes of the program, the certificate and the statement, and the statement in words."""
+
+    program_sha256: str
+    certificate_sha256: str
+    statement_sha256: str
+    lines: tuple[str, ...]
+
+
+def need(condition: object, message: str, code: int = 1) -> None:
+    """Reject the certificate unless the condition holds."""
+    if not condition:
+        raise Rejected(message, code)
+
+
+form = partial(need, code=3)  # what the format asks for, whatever the evidence
+
+
+def read_json(data: bytes, what: str) -> Any:
+    """Parse strict JSON: no duplicate keys, no floats, integers of at most 9 digits."""
+    form(len(data) <= MAX_BYTES, f"{what}: more than {MAX_BYTES} bytes")
+    try:
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_distinct, parse_int=_integer,
+                          parse_float=_integer, parse_constant=_integer)  # fmt: skip
+    except (ValueError, RecursionError) as error:
+        raise Rejected(f"{what}: no strict JSON: {error}", 3) from None
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    form(len(found) == len(pairs), "an object has a key twice")
+    return found
+
+
+def _integer(text: str) -> int:
+    form(INTEGER.fullmatch(text), f"expected an integer of at most 9 digits, got {text[:20]}")
+    return int(text)
+
+
+def fields(value: Any, where: str, *names: str) -> list[Any]:
+    """Return the values of an object that has exactly these keys."""
+    form(type(value) is dict and value.keys() == set(names), f"{where}: expected an object of {', '.join(names)}")
+    return [value[name] for name in names]
+
+
+def array(value: Any, where: str, length: int | None = None) -> list[Any]:
+    """Return a list, of the given length."""
+    form(type(value) is list, f"{where}: expected a list")
+    form(length is None or len(value) == length, f"{where}: expected {length} entries, got {len(value)}")
+    return cast("list[Any]", value)
+
+
+def integers(value: Any, where: str, low: int, high: int, rising: bool = False) -> list[int]:
+    """Return a list of integers i with low <= i < high."""
+    items = array(value, where)
+    form(set(map(type, items)) <= {int}, f"{where}: expected integers")
+    form(not items or (low <= min(items) and max(items) < high), f"{where}: an integer is not in {low}..{high - 1}")
+    form(not rising or all(map(int.__lt__, items, items[1:])), f"{where}: expected strictly increasing integers")
+    return items
+
+
+def strings(value: Any, where: str, *allowed: str) -> list[str]:
+    """Return a list of strings, all of them among the allowed ones where these are given."""
+    items = array(value, where)
+    form(set(map(type, items)) <= {str}, f"{where}: expected strings")
+    form(not allowed or set(items) <= set(allowed), f"{where}: expected one of {', '.join(allowed)}")
+    return items
+
+
+def vector(value: Any, where: str, length: int | None = None) -> Vector:
+    """Return a list of rationals over their least common denominator."""
+    matches = [RATIONAL.fullmatch(text) if type(text) is str else None for text in array(value, where, length)]
+    pairs = [(int(match[1], 16), int(match[2] or "1", 16)) for match in matches if match]
+    form(len(pairs) == len(matches), f'{where}: expected rationals such as "-1a/400"')
+    form(all(math.gcd(*pair) == 1 for pair in pairs), f"{where}: not in lowest terms")
+    den = 1
+    for bottom in {bottom for _, bottom in pairs}:
+        den = math.lcm(den, bottom)
+        form(den.bit_length() <= MAX_BITS, f"{where}: the common denominator is too large")
+    return bounded([top * (den // bottom) for top, bottom in pairs], where), den
+
+
+def bounded(nums: list[int], where: str) -> list[int]:
+    """Return the integers unless they exceed the limits."""
+    bits = max(map(int.bit_length, nums), default=0)
+    form(len(nums) <= MAX_SIZE and bits <= MAX_BITS and len(nums) * bits <= MAX_VECTOR_BITS, f"{where}: too large")
+    return nums
+
+
+class Step(NamedTuple):
+    """One instruction. Its vector is an integer one over ``scale``, to which source k contributes ``factors[k]`` times
+    its own integer vector; ``data`` holds the index, the groups, or the constants as integers."""
+
+    op: str
+    size: int
+    srcs: tuple[int, ...] = ()
+    factors: tuple[int, ...] = ()
+    scale: int = 1
+    data: Any = None
+    rows: int = 1
+
+
+class Program:
+    """The network of a program file; with the winners of every max given, an affine one."""
+
+    def __init__(self, data: bytes) -> None:
+        top = fields(read_json(data, "program"), "program", "format", "inputs", "output", "head", "instructions")
+        version, inputs, output, head, steps = top
+        form(version == "exactbox-program-1", "program: another format")
+        self.steps: list[Step] = []
+        for i, item in enumerate(array(steps, "instructions")):
+            self.steps.append(self._step(item, f"instruction {i}"))
+            form(self.steps[-1].scale.bit_length() <= MAX_BITS, f"instruction {i}: the denominator is too large")
+        form(self.steps, "a program needs an instruction")
+        ports = [fields(port, "inputs", "name", "shape", "dtype") for port in array(inputs, "inputs")]
+        self.output, shape = fields(output, "output", "name", "shape")
+        strings([self.output, *(text for name, _, dtype in ports for text in (name, dtype))], "names")
+        sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in [shape, *(dims for _, dims, _ in ports)]]
+        form((sizes[0], sum(sizes[1:])) == (self.steps[-1].size, self.steps[0].size), "a shape does not fit")
+        ops, rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
+        strings(ops, "head: ops")
+        strings([rule], "head: rule", "argmax", "argmin", "sign", "none")
+        self.tie, self.labels = strings([tie], "head: tie", "first", "last")[0], strings(labels, "head: labels")
+
+    def _step(self, item: Any, where: str) -> Step:
+        op = strings([item.get("op") if type(item) is dict else None], where, *INSTRUCTIONS)[0]
+        _, first, *more = fields(item, where, "op", *INSTRUCTIONS[op])
+        form((op == "input") == (not self.steps), f"{where}: the input is instruction 0 and no other")
+        if op == "input":
+            return Step(op, integers([first], where, 1, MAX_SIZE)[0])
+        sources = array(first, where) if op == "gather" else [first, more[0]] if op == "add" else [first]
+        srcs = tuple(integers(sources, where, 0, len(self.steps)))
+        form(srcs, f"{where}: expected a source")
+        sizes, scale = [self.steps[src].size for src in srcs], math.lcm(*(self.steps[src].scale for src in srcs))
+        factors = tuple(scale // self.steps[src].scale for src in srcs)
+        if op == "gather":
+            return Step(op, len(array(more[0], where)), srcs, factors, scale, integers(more[0], where, -1, sum(sizes)))
+        if op == "add":
+            form(sizes[0] == sizes[1], f"{where}: the vectors differ in size")
+            return Step(op, sizes[0], srcs, factors, scale)
+        if op == "max":
+            groups = [integers(group, where, -1, sizes[0]) for group in array(more[0], where)]
+            form(all(len(set(group)) == len(group) > 0 for group in groups), f"{where}: no candidate, or one twice")
+            return Step(op, len(groups), srcs, factors, scale, groups)
+        if op == "matmul":
+            rows, g, m, k = integers([more[0], *array(more[1], where, 3)], where, 1, MAX_SIZE)
+            form(g * rows * k == sizes[0] and g * rows * m <= MAX_SIZE, f"{where}: the shape does not fit")
+            nums, den = vector(more[2], where, g * m * k)
+            lines = [nums[i : i + k] for i in range(0, len(nums), k)]
+            matrices = [lines[i : i + m] for i in range(0, len(lines), m)]
+            return Step(op, g * rows * m, srcs, (1,), scale * den, matrices, rows)
+        nums, den = vector(more[0], where, sizes[0])
+        if op == "scale":
+            return Step(op, sizes[0], srcs, (1,), scale * den, nums)
+        total = math.lcm(scale, den)
+        return Step(op, sizes[0], srcs, (total // scale,), total, [v * (total // den) for v in nums])
+
+    def forward(self, winners: dict[int, list[int]], point: Vector) -> list[list[int]]:
+        """Return every vector of the affine network at a point, times its scale and the point's denominator."""
+        values = [point[0]]
+        for i, step in enumerate(self.steps[1:], 1):
+            data = cast(Any, winners.get(i, step.data))
+            parts = [[v * factor for v in values[src]] for src, factor in zip(step.srcs, step.factors, strict=True)]
+            if step.op in ("gather", "max"):
+                joined = [v for part in parts for v in part] + [0]
+                nums = [joined[j] for j in data]  # -1 is the 0 at the end
+            elif step.op == "matmul":
+                width = len(data[0][0])
+                blocks = [parts[0][j : j + width] for j in range(0, len(parts[0]), width)]
+                nums = [sum(map(mul, line, block)) for k, block in enumerate(blocks) for line in data[k // step.rows]]
+            elif step.op == "scale":
+                nums = list(map(mul, parts[0], data))
+            else:
+                other = parts[1] if step.op == "add" else [v * point[1] for v in data]
+                nums = list(map(add, parts[0], other))
+            values.append(bounded(nums, f"instruction {i}"))
+        return values
+
+    def pullback(self, winners: dict[int, list[int]], position: int, weights: Sparse) -> tuple[Sparse, int]:
+        """Write the sum of ``weights[j]`` times entry j of an integer vector as ``gradient . x + constant``."""
+        pending: dict[int, Sparse] = {position: weights}
+        constant = 0
+        for i in range(position, 0, -1):
+            step, weights = self.steps[i], {j: v for j, v in pending.pop(i, {}).items() if v}
+            if step.op == "shift":
+                constant += sum(v * step.data[j] for j, v in weights.items())
+            parts = self._pull(step, winners.get(i, step.data), weights)
+            for src, factor, part in zip(step.srcs, step.factors, parts, strict=True):
+                total = pending.setdefault(src, {})
+                for j, v in part.items():
+                    total[j] = total.get(j, 0) + v * factor
+        return pending.get(0, {}), constant
+
+    def _pull(self, step: Step, data: Any, weights: Sparse) -> list[Sparse]:
+        """Hand the weights of a vector's entries on to the entries of its sources."""
+        if step.op in ("shift", "add"):
+            return [weights for _ in step.srcs]
+        if step.op == "scale":
+            return [{j: v * data[j] for j, v in weights.items()}]
+        if step.op == "matmul":
+            height, width = len(data[0]), len(data[0][0])
+            sums, zero = dict[int, list[int]](), [0] * width
+            for j, v in weights.items():
+                block, line = j // height, data[j // height // step.rows][j % height]
+                sums[block] = [s + v * w for s, w in zip(sums.get(block, zero), line, strict=True)]
+            return [{block * width + e: s for block, total in sums.items() for e, s in enumerate(total) if s}]
+        joined: Sparse = {}
+        for j, v in weights.items():
+            joined[data[j]] = joined.get(data[j], 0) + v  # -1 is the constant 0, in no source
+        ends = pairwise(accumulate((self.steps[src].size for src in step.srcs), initial=0))
+        return [{j - low: v for j, v in joined.items() if low <= j < high} for low, high in ends]
+
+
+class Row(NamedTuple):
+    """The half-space ``sum of a[i] * y[i] <= b``."""
+
+    a: Sparse
+    b: int
+
+    def slack(self, point: Vector) -> int:
+        """Return b - a . y, times the point's denominator."""
+        return self.b * point[1] - sum(v * point[0][i] for i, v in self.a.items())
+
+
+class Domain:
+    """The domain D: bounds over ``den``, equations times ``scale`` by pivot, and all rows and bounds as half-spaces."""
+
+    def __init__(self, value: Any, size: int) -> None:
+        lower, upper, rows, equations = fields(value, "domain", "lower", "upper", "rows", "equations")
+        ends = [*array(lower, "lower", size), *array(upper, "upper", size)]
+        nums, self.den = vector([end for end in ends if end is not None], "bounds")
+        given = iter(nums)
+        bounds = [None if end is None else next(given) for end in ends]
+        self.size, self.lower, self.upper = size, bounds[:size], bounds[size:]
+        fixed = {i: low for i, low in enumerate(self.lower) if low is not None and low == self.upper[i]}
+        found: dict[int, tuple[Sparse, int, int]] = {i: ({}, low, self.den) for i, low in fixed.items()}
+        for nums, den in [vector(item, "equation", size + 1) for item in array(equations, "equations")]:
+            left = {i: v for i, v in enumerate(nums[:-1]) if v}
+            pivot = min(left, default=-1)
+            form(pivot not in found and left.pop(pivot, 0) == den, "an equation is not in reduced form")
+            found[pivot] = (left, nums[-1], den)
+        form(all(found.keys().isdisjoint(left) for left, _, _ in found.values()), "an equation is not in reduced form")
+        self.scale = math.lcm(*(den for _, _, den in found.values()))
+        self.equations = {pivot: ({i: v * (self.scale // den) for i, v in left.items()}, right * (self.scale // den))
+                          for pivot, (left, right, den) in found.items()}  # fmt: skip
+        general = [vector(item, "row", size + 1)[0] for item in array(rows, "rows")]
+        self.rows = [self.reduced(dict(enumerate(nums[:-1])), nums[-1]) for nums in general]
+        for sign, side in ((-1, self.lower), (1, self.upper)):
+            self.rows += [self.reduced({i: sign * self.den}, sign * end)
+                          for i, end in enumerate(side) if end is not None and i not in fixed]  # fmt: skip
+        self.is_box = len(general) == 0 and len(fixed) == len(found)
+
+    def reduced(self, a: Sparse, b: int) -> Row:
+        """Return ``a . y <= b`` without the pivots, divided by the greatest common divisor."""
+        hit = [pivot for pivot in a if pivot in self.equations]
+        if hit:
+            rest = {i: v * self.scale for i, v in a.items() if i not in self.equations}
+            b *= self.scale
+            for pivot in hit:
+                left, right = self.equations[pivot]
+                b -= a[pivot] * right
+                for i, v in left.items():
+                    rest[i] = rest.get(i, 0) - a[pivot] * v
+            a = rest
+        divisor = math.gcd(b, *a.values()) or 1
+        return Row({i: v // divisor for i, v in a.items() if v}, b // divisor)
+
+    def on_hull(self, nums: list[int], den: int) -> bool:
+        """Say whether a point satisfies the equations."""
+        return all(self.scale * nums[pivot] + sum(v * nums[i] for i, v in left.items()) == right * den
+                   for pivot, (left, right) in self.equations.items())  # fmt: skip
+
+    def contains(self, point: Vector) -> bool:
+        """Say whether a point lies in D."""
+        return self.on_hull(*point) and all(row.slack(point) >= 0 for row in self.rows)
+
+
+class Region:
+    """What a certificate states of a region and a decision, checked when built."""
+
+    def __init__(self, program: Program, statement: Any, witness: Any) -> None:
+        domain, point, pattern, outputs, coef, intercept, decision, _, _ = fields(statement, "statement", *STATEMENT)
+        self.program, self.last, self.domain = program, len(program.steps) - 1, Domain(domain, program.steps[0].size)
+        self.winners, self.pairs = self._read_pattern(pattern)
+        self.point = vector(point, "point", self.domain.size)
+        need(self.domain.contains(self.point), "the point is not in the domain")
+        values = self._full_dimensional(vector(witness, "witness", self.domain.size))
+        self.values = [Fraction(value, program.steps[-1].scale * self.point[1]) for value in values]
+        self.outputs = integers(outputs, "outputs", 0, len(self.values), rising=True)
+        self._affine(array(coef, "coef", len(self.outputs)), vector(intercept, "intercept", len(self.outputs)))
+        self.rule = ""
+        if decision is not None:
+            self._decide(*fields(decision, "decision", "rule", "outputs", "chosen"))
+
+    def _read_pattern(self, pattern: Any) -> tuple[dict[int, list[int]], list[Pair]]:
+        winners: dict[int, list[int]] = {}
+        pairs: list[Pair] = []
+        maxima = [i for i, step in enumerate(self.program.steps) if step.op == "max"]
+        for i, part in zip(maxima, array(pattern, "pattern", len(maxima)), strict=True):
+            (src,), groups = self.program.steps[i].srcs, self.program.steps[i].data
+            for g, w in enumerate(integers(array(part, "pattern", len(groups)), "pattern", 0, MAX_SIZE)):
+                form(w < len(groups[g]), f"pattern: instruction {i}, group {g} has no candidate {w}")
+                winners.setdefault(i, []).append(groups[g][w])
+                for r in (r for r in range(len(groups[g])) if r != w):
+                    ends = {j: v for j, v in ((groups[g][w], 1), (groups[g][r], -1)) if j >= 0}
+                    pairs.append((f"instruction {i}, group {g}: candidate {r}", src, ends, w < r))
+        return winners, pairs
+
+    def _full_dimensional(self, witness: Vector) -> list[int]:
+        """Check that the point lies in P and the witness in its relative interior; return the outputs at the point."""
+        need(self.domain.on_hull(*witness), "the witness violates an equation of the domain")
+        inside = all(row.slack(witness) > 0 for row in self.domain.rows if row.a)
+        need(inside, "the witness is not strictly inside the domain")
+        runs = [self.program.forward(self.winners, place) for place in (self.point, witness)]
+        for name, src, ends, winner_first in self.pairs:
+            here, there = (sum(v * run[src][j] for j, v in ends.items()) for run in runs)
+            need(here >= 0, f"at the point, {name} beats the winner")
+            need(there >= 0, f"at the witness, {name} beats the winner")
+            need(there or not self.row(src, ends).a, f"at the witness, {name} ties, but not everywhere")
+            need(there or winner_first, f"{name} ties everywhere, and comes before the winner")
+        return runs[0][-1]
+
+    def _affine(self, coef: list[Any], intercept: Vector) -> None:
+        scale = self.program.steps[-1].scale
+        for output, line, constant in zip(self.outputs, coef, intercept[0], strict=True):
+            stated, den = vector(line, "coef", self.domain.size)
+            gradient, offset = self.program.pullback(self.winners, self.last, {output: 1})
+            right = all(gradient.get(i, 0) * den == v * scale for i, v in enumerate(stated))
+            need(right and offset * intercept[1] == constant * scale, f"coef or intercept: wrong for output {output}")
+
+    def _decide(self, rule: Any, outputs: Any, chosen: Any) -> None:
+        """Compare scores, each a weighted sum of outputs: argmin takes negatives, sign compares 0 with one output."""
+        self.rule = strings([rule], "decision: rule", "argmax", "argmin", "sign")[0]
+        self.compared = integers(outputs, "decision: outputs", 0, len(self.values), rising=True)
+        self.terms: dict[int, Sparse] = {j: {j: -1 if rule == "argmin" else 1} for j in self.compared}
+        if rule == "sign":
+            form(len(self.compared) == 1, "decision: the sign is that of one output")
+            self.terms = {0: {}, 1: {self.compared[0]: 1}}
+        self.chosen = integers([chosen], "decision: chosen", 0, MAX_SIZE)[0]
+        form(self.chosen in self.terms, "decision: the chosen one is not among those compared")
+        scores = {k: sum((v * self.values[j] for j, v in term.items()), Fraction(0)) for k, term in self.terms.items()}
+        gaps = {k: scores[self.chosen] - score for k, score in scores.items() if k != self.chosen}
+        self.margin = min(gaps.values(), default=None)
+        need(all(gap >= 0 for gap in gaps.values()), f"decision: {self.chosen} is beaten")
+        last = self.program.tie == "last" and rule != "sign"
+        need(all(gap or (k < self.chosen) == last for k, gap in gaps.items()), "decision: another one wins the tie")
+
+    def row(self, position: int, weights: Sparse) -> Row:
+        """Return the half-space of the input on which the weighted sum of a vector's entries is at least 0."""
+        gradient, constant = self.program.pullback(self.winners, position, weights)
+        return self.domain.reduced({i: -v for i, v in gradient.items()}, constant)
+
+    def rows(self, of: str) -> list[Row]:
+        """Return the rows of P ("region") or P' ("decision"), without the domain's."""
+        form(of == "region" or self.rule, "facets or distances of a decision that is not stated")
+        rows = [self.row(src, ends) for _, src, ends, _ in self.pairs]
+        rivals = [term for k, term in self.terms.items() if k != self.chosen] if of == "decision" else []
+        own = self.terms[self.chosen] if rivals else {}
+        return rows + [self.row(self.last, {**own, **{j: -v for j, v in term.items()}}) for term in rivals]
+
+
+def show(*values: Fraction) -> str:
+    """Write rationals in decimal, long ones rounded, of many the first: what is exact is the statement's hash."""
+    texts: list[str] = []
+    for value in values[:8]:
+        bits = (value.numerator.bit_length(), value.denominator.bit_length())
+        whole, rest = divmod(abs(value.numerator) * 10**15 // value.denominator, 10**15)
+        about = f"{whole}.{rest:015d}" if 0 < whole + rest < 10**30 else f"2^{bits[0] - bits[1]}"
+        texts.append(str(value) if max(bits) <= 40 else f"about {'-' * (value < 0)}{about}")
+    return ", ".join([*texts, f"... {len(values)} numbers"] if len(values) > 8 else texts)
+
+
+def in_words(region: Region) -> Iterator[str]:
+    """State what a region certificate proves, but for facets and distances."""
+    domain, program, size = region.domain, region.program, region.domain.size
+    for name, side in (("lower", domain.lower), ("upper", domain.upper)):
+        ends = [Fraction(end, domain.den) for end in side if end is not None]
+        which = f"all {show(ends[0])}" if len(set(ends)) == 1 and len(ends) == size else show(*ends) or "none"
+        yield f"D: {name} bounds of y in R^{size}: {which}"
+    yield f"D: {len(domain.rows)} inequalities, bounds among them, and {len(domain.equations)} equations in all"
+    yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
+    yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
+           f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
+    yield f"on P, outputs {region.outputs} of {json.dumps(program.output)} are W y + c, as in the certificate"
+    if region.rule:
+        labels = program.labels if len(program.labels) == len(region.terms) else []
+        label = f" ({json.dumps(labels[list(region.terms).index(region.chosen)])})" if labels else ""
+        how = "alone" if region.margin is None else f"by {show(region.margin)}" if region.margin else "by winning a tie"
+        yield f"at x0, {region.rule} of outputs {region.compared} is {region.chosen}{label}, {how}; so it is on P'"
+
+
+def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report:
+    """Check a certificate against a program file: its bytes, or a function that reads the file of the stated name.
+
+    Raises:
+        Rejected: the evidence does not prove the statement, or the files are malformed or do not belong together.
+    """
+    top = fields(read_json(certificate, "certificate"), "certificate", *CERTIFICATE)
+    version, kind, bound, info, statement, evidence = top
+    form((version, kind) == ("exactbox-certificate-1", "region"), "certificate: another format or kind")
+    for value in fields(info, "info", *(info if type(info) is dict else ())):
+        strings(value if type(value) is list else [value], "info")
+    named, file = fields(bound, "program", "sha256", "file")
+    form(type(file) is str and FILE_NAME.fullmatch(file), "program: expected the name of a file without folders")
+    data = program if isinstance(program, bytes) else program(file)
+    sha256 = hashlib.sha256(data).hexdigest()
+    form(named == sha256, f"the certificate is not about this program of SHA-256 {sha256}")
+    witness, facets, distances = fields(evidence, "evidence", "witness", "facets", "distances")
+    region = Region(Program(data), statement, witness)
+    lines = list(in_words(region))
+    if not (facets is statement["facets"] is None):
+        lines += _beside("facets")(region, statement["facets"], facets)
+    if not (distances == statement["distances"] == []):
+        lines += _beside("distances")(region, statement["distances"], distances)
+    text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
+    hashes = [hashlib.sha256(part).hexdigest() for part in (certificate, text.encode())]
+    return Report(sha256, hashes[0], hashes[1], tuple(lines))
+
+
+def _beside(kind: str) -> Callable[[Region, Any, Any], list[str]]:
+    """Return the checker of a further kind of evidence, from the file check_<kind>.py beside this one."""
+    sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])  # it imports this file by that name
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"check_{kind}.py")
+    return cast("Callable[[Region, Any, Any], list[str]]", runpy.run_path(path)["check"])
+
+
+def main(arguments: list[str]) -> int:
+    """Check the files named on the command line, print the outcome, and return the exit code."""
+    try:
+        form(len(arguments) in (1, 2), "usage: check.py CERTIFICATE [PROGRAM]")
+        folder = os.path.dirname(arguments[0])
+        report = check(_read(arguments[0]), lambda name: _read([*arguments, os.path.join(folder, name)][1]))
+    except (Rejected, OSError, MemoryError) as error:
+        code = error.code if isinstance(error, Rejected) else 3
+        print(f"{'rejected' if code == 1 else 'malformed'}: {ascii(str(error) or 'not enough memory')[1:-1]}")
+        return code
+    print(f"accepted: of the program with SHA-256 {report.program_sha256} is proved, in exact arithmetic:")
+    print(*report.lines, f"statement SHA-256 {report.statement_sha256}", sep="\n")
+    print("not checked: that an ONNX file computes this program (exactbox check CERT --model M.onnx does that)")
+    return 0
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read(MAX_BYTES + 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
