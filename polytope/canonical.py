@@ -11,7 +11,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from fractions import Fraction
-from typing import Any, cast
+from typing import Any, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -29,16 +29,21 @@ from exactbox.polytope.program import (
     Max,
     Port,
     Program,
+    Rule,
     Scale,
     Shift,
 )
 from exactbox.polytope.rational import Rationals, int_array
+
+Name = TypeVar("Name")
 
 PROGRAM_FORMAT = "exactbox-program-1"
 MAX_DIGITS = 8192
 """The largest number of hexadecimal digits of a numerator or denominator."""
 
 _RATIONAL = re.compile(r"(0|-?[1-9a-f][0-9a-f]*)(?:/([1-9a-f][0-9a-f]*))?")
+_RULES: tuple[Rule, ...] = ("argmax", "argmin", "sign", "none")
+_TIES: tuple[Literal["first", "last"], ...] = ("first", "last")
 _hashes: WeakKeyDictionary[Program, str] = WeakKeyDictionary()
 
 
@@ -152,6 +157,13 @@ def _strings(values: Sequence[object]) -> tuple[str, ...]:
     return cast("tuple[str, ...]", tuple(values))
 
 
+def _one_of(value: object, allowed: Sequence[Name]) -> Name:
+    found = [name for name in allowed if name == value]
+    if not found:
+        raise InputError(f"program file: expected one of {', '.join(map(str, allowed))}, got {value!r}")
+    return found[0]
+
+
 def _port(name: object, shape: Sequence[object], dtype: object = "float32") -> Port:
     texts = _strings([name, dtype])
     return Port(texts[0], tuple(map(_integer, shape)), texts[1])
@@ -198,9 +210,7 @@ def _padded(rows: Sequence[Sequence[int]]) -> IndexArray:
 
 def _read_program(content: Mapping[str, Any]) -> Program:
     head = content["head"]
-    rule, tie = _strings([head["rule"], head["tie"]])
-    if rule not in ("argmax", "argmin", "sign", "none") or tie not in ("first", "last"):
-        raise InputError(f"program file: expected a decision rule and a tie rule, got {rule!r} and {tie!r}")
+    rule, tie = _one_of(head["rule"], _RULES), _one_of(head["tie"], _TIES)
     return Program(
         tuple(_port(p["name"], p["shape"], p["dtype"]) for p in content["inputs"]),
         tuple(_read(item) for item in content["instructions"]),
