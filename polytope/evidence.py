@@ -17,7 +17,8 @@ import numpy as np
 from exactbox.polytope import linalg
 from exactbox.polytope.candidates import Candidates, candidates
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.rational import IntArray, Rationals, int_array
+from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
+from exactbox.polytope.system import Mask
 from exactbox.polytope.verdicts import Dropped, Free, Kept, Minimal, Open, Same, Verdict
 
 Step = Mapping[int, Fraction]
@@ -89,7 +90,7 @@ class Judge:
             stacked = np.stack([num for num, _ in moves], axis=1)
             image = linalg.product(self._matrix, stacked) if len(self._matrix) else stacked[:0]
             for k, position in enumerate(dense):
-                found[position] = self._general(image[:, k], moves[k][1]) | self._bounds(claims[position])
+                found[position] = self._general(image[:, k], moves[k][1]) | self._all_bounds(*moves[k])
         return found
 
     def _on_hull(self, step: Step) -> bool:
@@ -113,6 +114,28 @@ class Judge:
             if high is not None and value > high:
                 out.add(self._bound_positions[i, True])
         return out
+
+    def _all_bounds(self, move: IntArray, den: int) -> set[int]:
+        """List the bounds that a move (d,) over a denominator violates."""
+        value = self.centre.num * den + move * self.centre.den
+        scale = self.centre.den * den
+        below = (value * self._lows.den < self._lows.num * scale) & self._has_bound[0]
+        above = (value * self._highs.den > self._highs.num * scale) & self._has_bound[1]
+        sides = ((False, below), (True, above))
+        return {self._bound_positions[int(i), upper] for upper, side in sides for i in np.flatnonzero(side)}
+
+    @functools.cached_property
+    def _lows(self) -> Rationals:
+        return from_fractions([b or 0 for b in self.rows.domain.lower])
+
+    @functools.cached_property
+    def _highs(self) -> Rationals:
+        return from_fractions([b or 0 for b in self.rows.domain.upper])
+
+    @functools.cached_property
+    def _has_bound(self) -> tuple[Mask, Mask]:
+        lower, upper = self.rows.domain.lower, self.rows.domain.upper
+        return np.array([b is not None for b in lower]), np.array([b is not None for b in upper])
 
     def dropped(self, claims: Mapping[int, Multipliers]) -> dict[int, bool]:
         """Decide for each position whether the multipliers and the bounds imply that row."""

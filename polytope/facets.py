@@ -35,6 +35,7 @@ Progress = Callable[[int, int], None]
 _CLEARLY = 1 + 2.0**-30
 _STEP_BITS = (8, 16, 32, 64, 128, 256, 512)
 _BATCH = 64
+_METRICS = (0.0, 1.0, 8.0, 64.0)
 
 
 def minimal(
@@ -114,12 +115,19 @@ class _Ledger:
 def _search(around: Space, ledger: _Ledger, limits: Limits) -> None:
     _coordinate_rays(around, ledger)
     ledger.drop({around.positions[row]: {} for row in box_implied(around.view).tolist()})
-    for directions in rays.row_directions(around.view) if len(around.view.slack) else []:
-        _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
-    _programs(around, ledger, limits)
+    for weight in _METRICS:
+        pending = ledger.pending(around)
+        if pending:
+            functionals = np.stack([around.functional(target) for target in pending], axis=1)
+            directions = rays.metric_directions(around.view, functionals, weight)
+            _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
+    if not ledger.pending(around):
+        return
+    model = _model(around, ledger)
+    _programs(around, ledger, model, limits)
     for target in ledger.pending(around):
         try:
-            _decide(around, ledger, target, limits)
+            _decide(around, ledger, model, target, limits)
         except BudgetError as error:
             ledger.leave(around.positions[target], str(error))
 
@@ -154,12 +162,9 @@ def _keep_exits(around: Space, ledger: _Ledger, exits: rays.Exits) -> None:
     ledger.keep({around.positions[t]: step for t, step in zip(targets[good].tolist(), steps, strict=True)})
 
 
-def _programs(around: Space, ledger: _Ledger, limits: Limits) -> None:
+def _programs(around: Space, ledger: _Ledger, model: FloatLP, limits: Limits) -> None:
     """Ask the float solver about every pending target, and verify what it says in batches."""
     pending = ledger.pending(around)
-    if not pending or not len(around.view.slack):
-        return
-    model = _model(around, ledger)
     for start in range(0, len(pending), _BATCH):
         if time.monotonic() > limits.deadline:
             return
@@ -176,15 +181,21 @@ def _programs(around: Space, ledger: _Ledger, limits: Limits) -> None:
             _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
         if below:
             _drop_rounded(around, ledger, [t for t, _ in below], np.stack([duals for _, duals in below]))
+            _leave_out(around, ledger, model)
 
 
 def _model(around: Space, ledger: _Ledger) -> FloatLP:
     """Make the float model without the rows that are known to be redundant."""
     model = FloatLP(around.view)
+    _leave_out(around, ledger, model)
+    return model
+
+
+def _leave_out(around: Space, ledger: _Ledger, model: FloatLP) -> None:
+    """Take the rows out of the float model that are known to be redundant."""
     for row in range(len(around.view.slack)):
         if isinstance(ledger.verdicts.get(around.positions[row]), Dropped):
             model.row(row, np.inf)
-    return model
 
 
 def _ask(around: Space, model: FloatLP, target: int) -> Guess | None:
@@ -224,10 +235,9 @@ def _weights(around: Space, target: int, duals: Floats) -> dict[int, Fraction]:
     }
 
 
-def _decide(around: Space, ledger: _Ledger, target: int, limits: Limits) -> None:
+def _decide(around: Space, ledger: _Ledger, model: FloatLP, target: int, limits: Limits) -> None:
     """Decide one target by the exact simplex method, starting from the float solver's basis."""
     system, goal = _pushed(around, target), around.distance(target)
-    model = _model(around, ledger)
     _ask(around, model, target)
     objective = Rationals(around.exact_functional(target))
     outcome = optimize(system, objective, model.basis(), limits)

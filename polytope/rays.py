@@ -12,6 +12,7 @@ from exactbox.polytope.system import Mask
 _GRIDS = (2, 4, 6, 9, 12, 16, 21, 27, 34, 42, 52)
 _NOISE = 2.0**-44
 _GAP = 1 + 2.0**-30
+_LOOSE = 2.0**-20
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,17 +107,22 @@ def beyond_alone(view: FloatView, targets: Ints, points: Floats, ceiling: Floats
     return np.asarray(clear & ~over.any(axis=0))
 
 
-def row_directions(view: FloatView) -> list[Floats]:
-    """Return sets of directions (n, m) that lead through each row: across it, and along all the others."""
-    width = np.minimum(np.minimum(view.high, -view.low), 1.0)
-    metric = np.where(np.isfinite(width), width, 1.0) ** 2
-    across = metric[:, None] * view.matrix.T
-    rows, size = view.matrix.shape
-    if rows > size:
-        return [across]
-    gram = view.matrix @ across
+def metric_directions(view: FloatView, functionals: Floats, weight: float) -> Floats:
+    """Return the directions (n, b) in which functionals (n, b) grow fastest, lengths measured by the slacks.
+
+    The metric is that of the Dikin ellipsoid around the centre (Dikin, Iterative solution of problems of linear and
+    quadratic programming, 1967), with the rows' part multiplied by ``weight``: the more, the longer the ray runs along
+    the other rows instead of through them.
+    """
+    with np.errstate(divide="ignore"):
+        diagonal = np.maximum(1 / view.high**2 + 1 / view.low**2, _LOOSE)
+    rows = view.matrix * (np.sqrt(weight) / view.slack)[:, None]
+    plain = functionals / diagonal[:, None]
+    if not len(rows):
+        return plain
+    spread = rows / diagonal
     try:
-        along = across @ np.linalg.solve(gram, np.diag(view.slack))
+        inner = np.linalg.solve(np.eye(len(rows)) + spread @ rows.T, rows @ plain)
     except np.linalg.LinAlgError:
-        return [across]
-    return [across, along] if np.isfinite(along).all() else [across]
+        return plain
+    return plain - spread.T @ inner
