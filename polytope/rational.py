@@ -83,7 +83,7 @@ class Rationals:
 
     def reshape(self, *shape: int) -> Rationals:
         """Return the same entries under another shape."""
-        return Rationals(self.num.reshape(*shape), self.den)
+        return Rationals(self.num.reshape(shape), self.den)
 
     def transposed(self) -> Rationals:
         """Return a matrix (m, n) as (n, m)."""
