@@ -27,7 +27,8 @@ class Distance:
 
     Args:
         norm: "l1", "linf" or "l2".
-        value: the distance, squared for "l2"; None where no row can be reached in the domain.
+        value: the distance, squared for "l2", to the part of the domain where a row is violated (a row that only touches
+            the domain is none); None where the domain violates no row.
         binding: the position of the row that is reached first (the lowest among equals), or None.
         nearest: shape (d,), the point of the domain on that row at this distance, or None.
         multipliers: for "l1" and "l2", by row: ``lambda`` with
@@ -91,12 +92,14 @@ def _rooms(domain: Domain, point: Rationals) -> list[tuple[Fraction | None, Frac
 def _reach(
     row: Sequence[int], slack: Fraction, rooms: Sequence[tuple[Fraction | None, Fraction | None]], norm: Norm
 ) -> _Reach | None:
-    """Return the nearest violation of one row, or None where the box does not reach it."""
+    """Return the nearest point from which the box goes on beyond one row, or None where it nowhere does."""
     terms = [
         _Term(i, abs(a), rooms[i][1 if a > 0 else 0], 1 if a > 0 else -1)
         for i, a in enumerate(row)
         if a != 0 and rooms[i][1 if a > 0 else 0] != 0
     ]
+    if all(term.room is not None for term in terms) and sum(t.weight * (t.room or 0) for t in terms) <= slack:
+        return None
     solvers = {"l1": _reach_l1, "linf": _reach_linf, "l2": _reach_l2}
     return solvers[norm](terms, slack)
 
