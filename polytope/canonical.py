@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from exactbox.polytope.errors import InputError
+from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import (
     NO_CANDIDATE,
     Add,
@@ -51,7 +51,7 @@ def program_text(program: Program) -> str:
     """Return the canonical text of a program: JSON in ASCII, fixed keys in a fixed order, ending in one newline.
 
     Raises:
-        InputError: a constant has more than ``MAX_DIGITS`` digits.
+        BudgetError: a constant has more than ``MAX_DIGITS`` digits.
     """
     content = {
         "format": PROGRAM_FORMAT,
@@ -65,13 +65,15 @@ def program_text(program: Program) -> str:
         },
         "instructions": [_write(instruction) for instruction in program.instructions],
     }
-    return json.dumps(content, separators=(",", ":")) + "\n"
+    text = json.dumps(content, separators=(",", ":")) + "\n"
+    _hashes[program] = hashlib.sha256(text.encode("ascii")).hexdigest()
+    return text
 
 
 def program_hash(program: Program) -> str:
     """Return the SHA-256 of the canonical text, in hexadecimal; it is remembered for each program object."""
     if program not in _hashes:
-        _hashes[program] = hashlib.sha256(program_text(program).encode("ascii")).hexdigest()
+        program_text(program)
     return _hashes[program]
 
 
@@ -103,7 +105,7 @@ def hex_texts(values: Rationals) -> list[str]:
     """Write all entries, flattened in C order, as reduced hexadecimal fractions.
 
     Raises:
-        InputError: an entry has more than ``MAX_DIGITS`` digits.
+        BudgetError: an entry has more than ``MAX_DIGITS`` digits.
 
     >>> from exactbox.polytope.rational import exact
     >>> hex_texts(exact(["0", "-0.5", "26", "5/3"]))
@@ -173,7 +175,7 @@ def _check_digits(texts: Iterable[str]) -> None:
     for position, text in enumerate(texts):
         digits = max(len(part) for part in text.lstrip("-").split("/"))
         if digits > MAX_DIGITS:
-            raise InputError(f"entry {position} has {digits} hexadecimal digits, the format allows {MAX_DIGITS}")
+            raise BudgetError(f"entry {position} has {digits} hexadecimal digits, the format allows {MAX_DIGITS}")
 
 
 def _write(instruction: Instruction) -> dict[str, Any]:
