@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from exactbox.importers.limits import Limits
+from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.values import NEVER_WINS, Constant, Data, FloatArray, broadcast, object_array, raise_unless
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import (
@@ -44,7 +44,7 @@ class Builder:
     """
 
     inputs: tuple[Port, ...]
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     label: str = "input"
     instructions: list[Instruction] = field(default_factory=list)
     sizes: list[int] = field(default_factory=list)
@@ -70,7 +70,7 @@ class Builder:
             self.roundings[len(self.sizes) - 1] = rounding
         return len(self.sizes) - 1
 
-    def program(self, output: Port, head: Head = Head()) -> Program:
+    def program(self, output: Port, head: Head) -> Program:
         """Return the finished program; the last instruction is the output."""
         return Program(self.inputs, tuple(self.instructions), output, head, tuple(self.provenance))
 

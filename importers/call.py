@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.graph import Node
-from exactbox.importers.limits import Limits
+from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.values import INTEGER_TYPES, Constant, Data, RefusedError, Tensor, Value
 
 
@@ -43,7 +43,7 @@ class Call:
     node: Node
     inputs: tuple[Tensor | None, ...]
     builder: Builder
-    limits: Limits = Limits()
+    limits: Limits = DEFAULT_LIMITS
     replaced: list[ReplacedConstant] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bare: list[tuple[str, Data]] = field(default_factory=list)

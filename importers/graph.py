@@ -144,7 +144,8 @@ def read_node(where: str, proto: onnx.NodeProto, opsets: Mapping[str, int], limi
     """Convert one node and its attributes."""
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     name = proto.name or next((output for output in proto.output if output), proto.op_type)
-    attributes = {item.name: _read_attribute(f"{where}: {proto.op_type} '{name}'", item, limits) for item in proto.attribute}
+    at = f"{where}: {proto.op_type} '{name}'"
+    attributes = {item.name: _read_attribute(at, item, limits) for item in proto.attribute}
     version = opsets.get(domain, 1)
     return Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), domain, version, attributes)
 

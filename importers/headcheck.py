@@ -18,7 +18,9 @@ from exactbox.polytope.program import Program
 
 _SATURATED = 8.0
 _FAR = 0.5
-_PLAIN_OPS = frozenset({"ArgMax", "ArgMin", "ArrayFeatureExtractor", "LabelEncoder", "Gather", "LinearClassifier", "ZipMap"})
+_PLAIN_OPS = frozenset(
+    {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "LabelEncoder", "Gather", "LinearClassifier", "ZipMap"}
+)
 
 
 def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequence[Any], axis: int) -> None:
@@ -51,8 +53,8 @@ def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequenc
 def _entries(output: Any) -> AnyArray:
     """Return an output as an array; a ZipMap gives one dictionary a row."""
     if isinstance(output, list):
-        rows = cast("list[Mapping[object, object]]", output)
-        return np.array([list(row.values()) for row in rows if isinstance(row, Mapping)], dtype=np.float64)
+        rows = cast("list[Mapping[object, float]]", output)
+        return np.array([list(row.values()) for row in rows], dtype=np.float64)
     return np.asarray(output)
 
 

@@ -31,3 +31,6 @@ class Limits:
     def check_elements(self, where: str, found: int) -> None:
         """Raise ``InputError`` for a tensor that is too large."""
         self.check(where, "tensor elements", found, self.tensor_elements)
+
+
+DEFAULT_LIMITS = Limits()

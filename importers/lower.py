@@ -18,7 +18,7 @@ from exactbox.importers.values import Choice, Constant, Data, RefusedError, Scor
 from exactbox.polytope import enclosed
 from exactbox.polytope.errors import Refusal
 from exactbox.polytope.exact import trace
-from exactbox.polytope.program import Port
+from exactbox.polytope.program import Head, Port
 from exactbox.polytope.rational import Rationals
 
 ARITHMETIC = {
@@ -93,9 +93,11 @@ class Lowering:
             except RefusedError as error:
                 self.unknown.update(name for name in node.outputs if name)
                 self.refusals.append(Refusal(node.name, node.op, str(error)))
+        place = {(node.name, node.op): i for i, node in enumerate(nodes)}
+        self.refusals.sort(key=lambda refusal: place.get((refusal.node, refusal.op), len(nodes)))
 
     def _pass_over(self, node: Node) -> None:
-        """Judge a node behind a refused one by its operator alone, so that one error lists all that stand in the way."""
+        """Judge a node behind a refused one by its operator alone, so that one error lists all in the way."""
         depends = [name in self.unknown or isinstance(self.values.get(name), Data) for name in node.inputs]
         if node.op not in _SHAPE_ONLY and any(depends):
             self.unknown.update(name for name in node.outputs if name)
@@ -170,7 +172,9 @@ class Lowering:
             return _moved_scores(call, lower, first)
         raise MisusedHeadError(origin, call.node)
 
-    def _fold_by_lowering(self, call: Call, lower: Callable[[Call], Outcome], first: Constant) -> Sequence[Tensor | None]:
+    def _fold_by_lowering(
+        self, call: Call, lower: Callable[[Call], Outcome], first: Constant
+    ) -> Sequence[Tensor | None]:
         """Evaluate arithmetic on constants exactly: lower the node with its first input as data, and run that once."""
         values = first.rationals()
         builder = Builder((Port("constant", first.shape, first.dtype),), self.limits, str(call.node))
@@ -227,7 +231,7 @@ MOVES = frozenset(
 def _evaluated(builder: Builder, output: Data, values: Rationals, source: Constant) -> Constant:
     """Return the exact value of a tensor of a small program at one point, with a bound of the runtime's error."""
     position = builder.fresh(output)
-    program = builder.program(Port("folded", output.shape, output.dtype))
+    program = builder.program(Port("folded", output.shape, output.dtype), Head())
     column = values.reshape(-1, 1)
     result = trace(program, column)[position].reshape(*output.shape).reduced()
     point = column.to_float()

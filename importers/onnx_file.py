@@ -10,6 +10,7 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
+from onnx import inliner
 
 from exactbox.importers.graph import Graph, read_graph
 from exactbox.importers.limits import Limits
@@ -65,7 +66,8 @@ def _read_bytes(where: str, limits: Limits) -> bytes:
 
 def _parse(where: str, data: bytes) -> onnx.ModelProto:
     try:
-        proto = onnx.ModelProto.FromString(data)
+        proto = onnx.ModelProto()
+        proto.ParseFromString(data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         raise InputError(f"{where}: expected an ONNX model, got a file that is none or is truncated") from None
     if not proto.HasField("graph") or not proto.graph.output:
@@ -85,8 +87,6 @@ def _opsets(where: str, proto: onnx.ModelProto) -> tuple[tuple[str, int], ...]:
 
 
 def _inline(where: str, proto: onnx.ModelProto) -> onnx.ModelProto:
-    from onnx import inliner
-
     try:
         return inliner.inline_local_functions(proto)
     except (ValueError, RuntimeError, TypeError) as error:

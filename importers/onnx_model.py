@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import ReplacedConstant
-from exactbox.importers.limits import Limits
+from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.lower import Lowering, graph_inputs
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, chosen_head, explained, model_decision
@@ -30,7 +30,7 @@ class Model:
         external: name and hash of each external data file.
         opsets: domain and version.
         confirmation: what the comparison with onnxruntime gave.
-        replaced_constants: irrational constants and the rationals that stand for them; empty where nothing was replaced.
+        replaced_constants: irrational constants and the rationals that stand for them.
         output_choice: which output is explained, whether that was assumed, and what lies between it and the logits.
         notes: what else was decided on the way.
         warnings: what the user should know before trusting the result.
@@ -53,7 +53,7 @@ class Model:
 
 @dataclass(frozen=True, eq=False)
 class Lowered:
-    """A model on its way: the program as written by the lowering, with what is needed to compare it with the runtime."""
+    """A model on its way: the program as the lowering wrote it, and what is needed to compare it with the runtime."""
 
     file: OnnxFile
     lowering: Lowering
@@ -71,7 +71,7 @@ def load(
     decision: Rule | None = None,
     class_names: Sequence[str] | None = None,
     verify: bool = True,
-    limits: Limits = Limits(),
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Model:
     """Import an ONNX model exactly.
 

@@ -87,9 +87,9 @@ class Enclosure:
     centre: FloatArray
     radius: FloatArray
 
-    def __getitem__(self, key: object) -> Enclosure:
-        """Select rows."""
-        return Enclosure(self.centre[key], self.radius[key])  # type: ignore[index]
+    def rows(self, start: int, end: int) -> Enclosure:
+        """Select rows start..end-1."""
+        return Enclosure(self.centre[start:end], self.radius[start:end])
 
 
 @dataclass(frozen=True, eq=False)
@@ -397,7 +397,7 @@ def _pull(
             sizes = [program.sizes[src] for src in srcs]
             whole = _scatter(sum(sizes), index, cotangent)
             ends = np.cumsum([0, *sizes])
-            return [(src, whole[ends[i] : ends[i + 1]]) for i, src in enumerate(srcs)]
+            return [(src, whole.rows(int(ends[i]), int(ends[i + 1]))) for i, src in enumerate(srcs)]
         case MatMul(src, _, rows):
             weight = constants(program, position)
             turned = Constants(np.swapaxes(weight.values, 1, 2), weight.inexact)

@@ -1,8 +1,8 @@
 """Rewrites a program into an equal, smaller and canonical one, exactly.
 
-Rewriting stops when nothing changes. Every rule is an identity over the rationals for all inputs: gathers compose, shifts
-and scales merge, a maximum of maxima that nothing else reads becomes one maximum, equal instructions are one, and what
-does not reach the output is dropped.
+Rewriting stops when nothing changes. Every rule is an identity over the rationals for all inputs: gathers compose,
+shifts and scales merge, a maximum of maxima that nothing else reads becomes one maximum, equal instructions are one,
+and what does not reach the output is dropped.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def simplify(program: Program) -> Program:
     while True:
         fused = _fused(current)
         following = _rewritten(current if fused is None else fused)
-        if fused is None and len(following.instructions) == len(current.instructions):
+        if fused is None and _unchanged(current, following):
             return _ordered(following)
         current = following
 
@@ -80,11 +80,7 @@ def use_counts(instructions: Sequence[Instruction]) -> list[int]:
 
 @dataclass(eq=False)
 class _Writer:
-    """A program under construction whose every instruction passes the local rules and exists once.
-
-    Args:
-        single: whether the vector that an instruction reads is read by nothing else, by position in the old program.
-    """
+    """A program under construction whose every instruction passes the local rules and exists once."""
 
     sizes: list[int] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
@@ -386,6 +382,13 @@ def _same(left: Instruction, right: Instruction) -> bool:
             return rows == others and _equal(first, second)
         case _:
             return True
+
+
+def _unchanged(left: Program, right: Program) -> bool:
+    pairs = zip(left.instructions, right.instructions, strict=False)
+    return len(left.instructions) == len(right.instructions) and all(
+        _fingerprint(one) == _fingerprint(other) and _same(one, other) for one, other in pairs
+    )
 
 
 def _equal(first: Rationals, second: Rationals) -> bool:

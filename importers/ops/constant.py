@@ -9,11 +9,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from exactbox.importers.call import Call
+from exactbox.importers.call import Call, ReplacedConstant
 from exactbox.importers.graph import constant_of
 from exactbox.importers.ops.elementwise import common_shape, reciprocal_error
 from exactbox.importers.ops.normalization import floor_root
-from exactbox.importers.call import ReplacedConstant
+from exactbox.importers.ops.reduce import reduced_axes
 from exactbox.importers.registry import folds
 from exactbox.importers.values import INTEGER_TYPES, AnyArray, Constant
 from exactbox.polytope.rational import from_fractions
@@ -119,19 +119,25 @@ def negation(call: Call) -> Constant:
     return Constant(~call.constant(0, "the operand").plain().astype(bool), "bool")
 
 
-@folds("Neg", "Abs", "Sign")
+_INTEGER_UNARY: dict[str, Callable[[AnyArray], AnyArray]] = {"Neg": np.negative, "Abs": np.abs, "Sign": np.sign}
+
+
+@folds(*_INTEGER_UNARY)
 def integer_unary(call: Call) -> Constant | None:
     value = call.constant(0, "the operand")
     if value.dtype not in INTEGER_TYPES:
         return None
-    return Constant({"Neg": np.negative, "Abs": np.abs, "Sign": np.sign}[call.node.op](value.plain()), value.dtype)
+    changed: AnyArray = _INTEGER_UNARY[call.node.op](value.plain())
+    return Constant(np.asarray(changed), value.dtype)
 
 
-@folds("Floor", "Ceil", "Round")
+_WHOLE: dict[str, Callable[[Fraction], int]] = {"Floor": math.floor, "Ceil": math.ceil, "Round": round}
+
+
+@folds(*_WHOLE)
 def rounding(call: Call) -> Constant:
     value = call.constant(0, "the operand")
-    exactly = {"Floor": math.floor, "Ceil": math.ceil, "Round": round}[call.node.op]
-    whole = [Fraction(exactly(item)) for item in value.rationals().fractions()]
+    whole = [_WHOLE[call.node.op](item) for item in value.rationals().fractions()]
     return Constant(from_fractions(whole, value.shape), value.dtype)
 
 
@@ -162,20 +168,27 @@ def square_root(call: Call) -> Constant:
     return Constant(exactly, value.dtype, np.abs(exactly.to_float()) * 2.0**-20)
 
 
-@folds("ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin")
+_INTEGER_REDUCTIONS: dict[str, Callable[..., AnyArray]] = {
+    "ReduceProd": np.prod,
+    "ReduceSum": np.sum,
+    "ReduceMax": np.max,
+    "ReduceMin": np.min,
+}
+
+
+@folds(*_INTEGER_REDUCTIONS)
 def integer_reduction(call: Call) -> Constant | None:
     value = call.constant(0, "the operand")
     if value.dtype not in INTEGER_TYPES:
         return None
-    axes = call.integer_list(1, "axes")
-    if not axes and call.node.integer("noop_with_empty_axes", 0):
+    axes = reduced_axes(call, len(value.shape))
+    if axes is None:
         return value
-    where = tuple(call.axis(axis, len(value.shape)) for axis in axes) if axes else None
-    keep = bool(call.node.integer("keepdims", 1))
-    name = {"ReduceProd": np.prod, "ReduceSum": np.sum, "ReduceMax": np.max, "ReduceMin": np.min}[call.node.op]
     if not value.size:
         call.refuse("a reduction of nothing")
-    return Constant(np.asarray(name(value.plain(), axis=where, keepdims=keep)), value.dtype)
+    keep = bool(call.node.integer("keepdims", 1))
+    found = _INTEGER_REDUCTIONS[call.node.op](value.plain(), axis=tuple(axes), keepdims=keep)
+    return Constant(np.asarray(found).astype(np.dtype(value.dtype)), value.dtype)
 
 
 @folds("NonZero")

@@ -14,7 +14,7 @@ from exactbox.importers.registry import lowers, refuses
 from exactbox.importers.values import Constant, Data, Value, broadcast, move, object_array
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
-from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
+from exactbox.polytope.rational import Rationals, from_fractions, int_array
 
 CURVED = "not piecewise linear"
 JUMP = "data-dependent comparison: continuity not shown"
@@ -23,14 +23,15 @@ refuses(
     "Sigmoid", "Tanh", "Softmax", "LogSoftmax", "Softplus", "Softsign", "Elu", "Celu", "Selu", "Gelu", "Mish", "Erf",
     "Exp", "Log", "Sqrt", "Reciprocal", "Sin", "Cos", "Tan", "Asin", "Acos", "Atan", "Sinh", "Cosh", "Asinh", "Acosh",
     "Atanh", "HardSwish", "Swish", "LpPool", "GlobalLpPool", "LpNormalization", "ReduceL2", "ReduceLogSum",
-    "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare", "LayerNormalization", "InstanceNormalization", "RMSNormalization",
-    "GroupNormalization", "MeanVarianceNormalization", "LRN", "Det", "Attention", "DFT", "STFT",
+    "ReduceLogSumExp", "ReduceProd", "ReduceSumSquare", "LayerNormalization", "InstanceNormalization",
+    "RMSNormalization", "GroupNormalization", "MeanVarianceNormalization", "LRN", "Det", "Attention", "DFT", "STFT",
     why=CURVED,
 )  # fmt: skip
 refuses(
     "Sign", "Floor", "Ceil", "Round", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or",
     "Xor", "ArgMax", "ArgMin", "Hardmax", "QuantizeLinear", "DynamicQuantizeLinear", "Shrink",
-    "NonZero", "TopK", "Mod", "BitShift", "IsInf", "IsNaN", "OneHot", "Unique", "NonMaxSuppression", "RoiAlign", "Binarizer",
+    "NonZero", "TopK", "Mod", "BitShift", "IsInf", "IsNaN", "OneHot", "Unique", "NonMaxSuppression",
+    "RoiAlign",
     why=JUMP,
 )  # fmt: skip
 refuses(
@@ -107,7 +108,7 @@ def multiply(call: Call) -> Data:
 
 @lowers("Div")
 def divide(call: Call) -> Data:
-    left, right, shape = operands(call)
+    _, right, shape = operands(call)
     if isinstance(right, Data):
         call.refuse("division by data")
     divisor = right.rationals()
@@ -171,6 +172,8 @@ def leaky_relu(call: Call) -> Data:
 @lowers("PRelu")
 def prelu(call: Call) -> Data:
     data, slope = call.data(), call.constant(1, "the slope")
+    if call.node.version < 7 and len(slope.shape) == 1 and slope.size > 1:
+        slope = move(slope, lambda array: array.reshape(-1, *(1 for _ in data.shape[2:])))
     shape = common_shape(call, [data, slope])
     if shape != data.shape:
         call.refuse(f"a slope of shape {slope.shape} does not fit data of shape {data.shape}")
@@ -205,11 +208,11 @@ def extremum(call: Call) -> Data:
 def clip(call: Call) -> Data:
     result = call.data()
     for place, name, sign in ((1, "min", 1), (2, "max", -1)):
-        bound = call.optional_constant(place, f"the bound {name}")
+        bound = call.optional(place)
         if bound is None and name in call.node.attributes:
             bound = Constant(np.array(call.node.number(name, 0.0)), "float64")
         if bound is not None:
-            result = largest(call.builder, [result, bound], result.shape, sign)
+            result = largest(call.builder, [result, real(call, bound)], result.shape, sign)
     return result
 
 
@@ -231,7 +234,7 @@ def unit_interval(builder: Builder, data: Data) -> Data:
 def thresholded_relu(call: Call) -> Data:
     if call.node.number("alpha", 1.0) != 0:
         call.refuse(JUMP)
-    return relu(call)
+    return call.builder.elementwise_maximum([call.data()], with_zero=True)
 
 
 def largest(builder: Builder, values: Sequence[Value], shape: tuple[int, ...], sign: int = 1) -> Data:
@@ -255,26 +258,22 @@ def _constant_candidates(
     fixed: Sequence[Constant], shape: tuple[int, ...], sign: int
 ) -> tuple[Rationals, IndexArray]:
     """Return the distinct constants other than 0, and for each entry which one it is (or 0, or minus infinity)."""
-    best: IntArray | None = None
     finite = [_finite(value, sign) for value in fixed]
     den = math.lcm(*(values.den for values, _ in finite))
+    rows: list[list[int | None]] = []
     for values, absent in finite:
-        whole = values.over(den) * sign
-        lowest = np.where(absent, None, whole)
-        best = lowest if best is None else _larger(best, lowest)
-    flat = object_array(np.broadcast_to(best, shape)).ravel()
-    distinct = sorted({value for value in flat.tolist() if value})
+        whole = np.broadcast_to(values.over(den) * sign, shape).ravel().tolist()
+        gone = np.broadcast_to(absent, shape).ravel().tolist()
+        rows.append([None if out else value for value, out in zip(whole, gone, strict=True)])
+    best = [_largest_of(entries) for entries in zip(*rows, strict=True)]
+    distinct = sorted({value for value in best if value})
     place = {value: i for i, value in enumerate(distinct)} | {0: CONSTANT_ZERO, None: NO_CANDIDATE}
-    column = np.array([place[value] for value in flat.tolist()], dtype=np.int64)
+    column = np.array([place[value] for value in best], dtype=np.int64)
     return Rationals(int_array(distinct), den), column
 
 
-def _larger(left: IntArray, right: IntArray) -> IntArray:
-    left, right = np.broadcast_arrays(left, right)
-    pairs = zip(left.ravel().tolist(), right.ravel().tolist(), strict=True)
-    out = np.empty(left.size, dtype=object)
-    out[:] = [b if a is None else a if b is None else max(a, b) for a, b in pairs]
-    return out.reshape(left.shape)
+def _largest_of(entries: Sequence[int | None]) -> int | None:
+    return max((entry for entry in entries if entry is not None), default=None)
 
 
 def _finite(value: Constant, sign: int) -> tuple[Rationals, np.ndarray[tuple[int, ...], np.dtype[np.bool_]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Literal
 
 import numpy as np
 
@@ -54,8 +55,8 @@ def arg_extremum(call: Call) -> Tensor | None:
     shape = tuple(1 if i == axis else n for i, n in enumerate(data.shape) if keep or i != axis)
     below = given.ops if isinstance(given, Scores) else ()
     labels = given.labels if isinstance(given, Scores) else ()
-    tie = "last" if call.node.integer("select_last_index", 0) else "first"
-    rule = "argmax" if op == "ArgMax" else "argmin"
+    tie: Literal["first", "last"] = "last" if call.node.integer("select_last_index", 0) else "first"
+    rule: Literal["argmax", "argmin"] = "argmax" if op == "ArgMax" else "argmin"
     return Choice(moved, rule, tie, shape, (*below, op), _named(call, given), labels)
 
 
@@ -187,8 +188,8 @@ def _encoding(call: Call) -> tuple[tuple[str, ...], tuple[str, ...], str]:
         return tuple(str(i) for i in range(len(classes))), classes, node.text("default_string", "_Unused")
     sides: list[tuple[str, ...]] = []
     for side in ("keys", "values"):
-        texts, whole, real = node.texts(f"{side}_strings"), node.integers(f"{side}_int64s"), node.numbers(f"{side}_floats")
-        found = texts if texts is not None else whole if whole is not None else real
+        texts, whole = node.texts(f"{side}_strings"), node.integers(f"{side}_int64s")
+        found = texts if texts is not None else whole if whole is not None else node.numbers(f"{side}_floats")
         tensor = node.tensor(f"{side}_tensor")
         listed = tensor.plain().ravel().tolist() if tensor is not None else found
         if listed is None:
@@ -198,7 +199,7 @@ def _encoding(call: Call) -> tuple[tuple[str, ...], tuple[str, ...], str]:
 
 
 def _name(entry: object) -> str:
-    return str(int(entry)) if isinstance(entry, float) and entry == int(entry) else str(entry)
+    return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
 
 
 def class_names(call: Call, texts: str, whole: str) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from exactbox.importers.call import Call
-from exactbox.importers.ops.elementwise import common_shape
+from exactbox.importers.ops.elementwise import common_shape, operand_rounding
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import (
     NEVER_WINS,
@@ -20,7 +20,6 @@ from exactbox.importers.values import (
     move,
     object_array,
 )
-from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
 from exactbox.polytope.rational import Rationals, concatenate
 
@@ -68,7 +67,7 @@ def split(call: Call) -> list[Value]:
         call.refuse(f"parts {parts} do not make up axis {axis} of length {length}")
     ends = np.cumsum(parts)[:-1].tolist()
     return [
-        move(value, lambda array, i=i: np.split(array, ends, axis=axis)[i])  # type: ignore[misc]
+        move(value, lambda array, i=i: np.split(array, ends, axis=axis)[i])
         for i in range(len(call.node.outputs))
     ]
 
@@ -119,7 +118,7 @@ def gather_elements(call: Call) -> Value:
     places = _within(call, index, value.shape[axis])
     if places.ndim != len(value.shape):
         call.refuse(f"an index of shape {places.shape} does not fit data of shape {value.shape}")
-    grid = list(np.indices(places.shape, sparse=True))
+    grid: list[IndexArray] = list(np.indices(places.shape, sparse=True))
     if any(n > m for i, (n, m) in enumerate(zip(places.shape, value.shape, strict=True)) if i != axis):
         call.refuse(f"an index of shape {places.shape} does not fit data of shape {value.shape}")
     grid[axis] = places
@@ -182,7 +181,9 @@ def pad(call: Call) -> Value:
 
 
 def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Value:
-    given = call.optional_constant(2, "the padding value")
+    given = call.optional(2)
+    if isinstance(given, Data):
+        return _pad_data(call, value, widths, given)
     fill = call.node.number("value", 0.0) if given is None or not given.size else given.plain().ravel().tolist()[0]
     if isinstance(value, Constant) and not isinstance(value.values, Rationals):
         return move(value, lambda array: np.pad(array, widths, constant_values=array.dtype.type(fill)))
@@ -195,6 +196,13 @@ def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Va
     if isinstance(widened, Data) and fill == -math.inf:
         return Data(widened.srcs, np.where(inside, widened.index, NEVER_WINS), widened.dtype)
     return choose(call, inside, widened, broadcast(filler, dims))
+
+
+def _pad_data(call: Call, value: Value, widths: list[tuple[int, int]], fill: Data) -> Value:
+    """Pad with a number that depends on the input."""
+    inside = np.pad(np.ones(value.shape, dtype=bool), widths)
+    spread = broadcast(move(fill, lambda array: array.reshape(())), inside.shape)
+    return choose(call, inside, _pad_index(value, widths), spread)
 
 
 def _pad_index(value: Value, widths: list[tuple[int, int]]) -> Value:
@@ -218,22 +226,23 @@ def choose(call: Call, mask: AnyArray, first: Value, second: Value) -> Value:
     """Take entries of ``first`` where the mask holds, else of ``second``; all of one shape."""
     if isinstance(first, Constant) and isinstance(second, Constant):
         return _choose_constants(mask, first, second)
-    builder = call.builder
-    parts: list[Data] = []
-    offset: Rationals | None = None
-    rounding: Rounding | None = None
-    for value, active in ((first, mask), (second, ~mask)):
-        if isinstance(value, Data):
-            parts.append(Data(value.srcs, np.where(active, value.index, CONSTANT_ZERO), value.dtype))
-            continue
-        kept = _where_active(value, active)
-        offset = kept.rationals()
-        rounding = None if kept.error is None else Rounding(operand_error=kept.error)
-    if len(parts) == 2:
-        flat = builder.joined(parts)
-        left, right = (half.reshape(mask.shape) for half in np.split(flat.index, 2))
-        return Data(flat.srcs, np.where(mask, left, right), flat.dtype)
-    return parts[0] if offset is None or not offset.num.any() else builder.shift(parts[0], offset, rounding)
+    if isinstance(first, Constant) or isinstance(second, Constant):
+        return _choose_mixed(call, mask, first, second)
+    flat = call.builder.joined([first, second])
+    left, right = (half.reshape(mask.shape) for half in np.split(flat.index, 2))
+    return Data(flat.srcs, np.where(mask, left, right), flat.dtype)
+
+
+def _choose_mixed(call: Call, mask: AnyArray, first: Value, second: Value) -> Data:
+    """Choose between data and a constant: the data with zeros elsewhere, plus the constant with zeros elsewhere."""
+    if isinstance(first, Constant):
+        mask, first, second = ~mask, second, first
+    if not isinstance(first, Data) or not isinstance(second, Constant):
+        call.refuse("a choice between two constants")
+    data = Data(first.srcs, np.where(mask, first.index, CONSTANT_ZERO), first.dtype)
+    fill = _where_active(second, ~mask)
+    offset = fill.rationals()
+    return call.builder.shift(data, offset, operand_rounding(fill)) if offset.num.any() else data
 
 
 def _where_active(value: Constant, active: AnyArray) -> Constant:

@@ -69,8 +69,9 @@ def _targets(call: Call, value: Value, axes: Sequence[int]) -> list[tuple[Fracti
 
 
 def _along(
-    call: Call, value: Value, axis: int, scale: Fraction, length: int, mode: str, coordinates: str = "", rounding: str = ""
-) -> Value:
+    call: Call, value: Value, axis: int, scale: Fraction, length: int, mode: str,
+    coordinates: str = "", rounding: str = "",
+) -> Value:  # fmt: skip
     """Resize one axis."""
     size = value.shape[axis]
     if scale == 1 and length == size:
