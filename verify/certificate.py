@@ -6,7 +6,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -302,7 +302,7 @@ def _write_all(texts: Mapping[Path, str]) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, text: str) -> Iterator[Path]:
+def _temporary(path: Path, text: str) -> Generator[Path, None, None]:
     """Keep a text in a file beside ``path`` for as long as the context lasts, unless it is renamed."""
     name = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
