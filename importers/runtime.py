@@ -31,7 +31,7 @@ POINTS = 3
 _EXACT_CHECK_COST = 20_000_000
 _SLACK = 1 - 2.0**-50
 
-_RUNTIME_ERRORS = (
+RUNTIME_ERRORS = (
     ort_errors.EPFail,
     ort_errors.Fail,
     ort_errors.InvalidArgument,
@@ -43,6 +43,7 @@ _RUNTIME_ERRORS = (
     RuntimeError,
     ValueError,
 )
+"""What the runtime raises where it cannot load or run a file."""
 
 
 @dataclass(frozen=True)
@@ -92,8 +93,8 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         runs = list(_run(file.proto, list(tensors), feeds))
         below = [step.tensor for step in steps if step.bare]
         bare = list(_run(_without_tails(file.proto), below, feeds)) if below else []
-    except _RUNTIME_ERRORS as error:
-        return Confirmation("not confirmed", _first_line(error))
+    except RUNTIME_ERRORS as error:
+        return Confirmation("not confirmed", first_line(error))
     final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
     if raw.head.ops:
         check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
@@ -266,6 +267,7 @@ def _cost(program: Program) -> int:
     return sum(item.weight.size * item.rows for item in matrices) + 20 * sum(program.sizes)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """Return the first line of a runtime's message, shortened."""
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
