@@ -62,6 +62,19 @@ def float_view(system: System, base: Rationals) -> FloatView:
     if not (system.has_lower & system.has_upper).any() and len(gaps):
         typical = int(np.median([_order(value, gaps.den) for value in gaps.num.tolist()] - row_scale))
         scale, row_scale = scale + typical, row_scale + typical
+    return _view(system, base, bits, scale, row_scale)
+
+
+def uniform_view(system: System, base: Rationals, exponent: int) -> FloatView:
+    """Shift a system to a strictly interior point and scale all coordinates by the same power of two."""
+    bits = bit_lengths(system.matrix)
+    top = bits.max(axis=1, initial=_ABSENT)
+    row_scale = np.where(top > _ABSENT // 2, top + exponent, 0)
+    return _view(system, base, bits, np.full(len(system.lower), exponent, dtype=np.int64), row_scale)
+
+
+def _view(system: System, base: Rationals, bits: Ints, scale: Ints, row_scale: Ints) -> FloatView:
+    gaps = system.slack(base)
     below, above = base - system.lows, system.highs - base
     low = np.array([-ratio(v, below.den, e) for v, e in zip(below.num.tolist(), scale.tolist(), strict=True)])
     high = np.array([ratio(v, above.den, e) for v, e in zip(above.num.tolist(), scale.tolist(), strict=True)])
