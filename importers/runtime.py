@@ -31,6 +31,7 @@ POINTS = 3
 _EXACT_CHECK_COST = 20_000_000
 _SLACK = 1 - 2.0**-50
 
+# What onnxruntime raises; its exceptions have no common base of their own.
 RUNTIME_ERRORS = (
     ort_errors.EPFail,
     ort_errors.Fail,
@@ -268,6 +269,7 @@ def _cost(program: Program) -> int:
 
 
 def first_line(error: BaseException) -> str:
+    """Return the first line of a runtime's error, shortened."""
     """Return the first line of a runtime's message, shortened."""
     text = str(error).strip()
     return text.splitlines()[0][:300] if text else type(error).__name__
