@@ -8,6 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from exactbox.certifying import Certified, certify
+    from exactbox.checking import CheckReport, check
+    from exactbox.loading import Model, load
+    from exactbox.polytope.domain import Domain, box, everything
+    from exactbox.polytope.domain_rows import domain_from_rows
     from exactbox.polytope.errors import (
         BudgetError,
         ExactboxError,
@@ -16,17 +21,33 @@ if TYPE_CHECKING:
         Refusal,
         UnsupportedModelError,
     )
+    from exactbox.polytope.region import Region, RegionsAt
+    from exactbox.regions import region_at, regions_at
 
 __version__ = "0.1.0"
 
 __all__ = [
     "BudgetError",
+    "Certified",
+    "CheckReport",
+    "Domain",
     "ExactboxError",
     "InputError",
     "InternalError",
+    "Model",
     "Refusal",
+    "Region",
+    "RegionsAt",
     "UnsupportedModelError",
     "__version__",
+    "box",
+    "certify",
+    "check",
+    "domain_from_rows",
+    "everything",
+    "load",
+    "region_at",
+    "regions_at",
 ]
 
 # A checkout without links (Windows) or an unpacked sdist keeps the three houses beside this folder, not inside it.
@@ -36,11 +57,25 @@ if not (_here / "polytope").is_dir() and (_here.parent / "polytope" / "__init__.
 
 _HOME = {
     "BudgetError": "exactbox.polytope.errors",
+    "Certified": "exactbox.certifying",
+    "CheckReport": "exactbox.checking",
+    "Domain": "exactbox.polytope.domain",
     "ExactboxError": "exactbox.polytope.errors",
     "InputError": "exactbox.polytope.errors",
     "InternalError": "exactbox.polytope.errors",
+    "Model": "exactbox.loading",
     "Refusal": "exactbox.polytope.errors",
+    "Region": "exactbox.polytope.region",
+    "RegionsAt": "exactbox.polytope.region",
     "UnsupportedModelError": "exactbox.polytope.errors",
+    "box": "exactbox.polytope.domain",
+    "certify": "exactbox.certifying",
+    "check": "exactbox.checking",
+    "domain_from_rows": "exactbox.polytope.domain_rows",
+    "everything": "exactbox.polytope.domain",
+    "load": "exactbox.loading",
+    "region_at": "exactbox.regions",
+    "regions_at": "exactbox.regions",
 }
 
 

@@ -1,0 +1,215 @@
+"""Where a statement holds: boxes from bounds, from files, from data, and balls around an input."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from exactbox.inputs import fits
+from exactbox.polytope.domain import Bound, Domain, bounds, box, everything
+from exactbox.polytope.domain_rows import domain_from_rows
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.program import Port, Program
+from exactbox.polytope.rational import Rationals, concatenate, exact
+from exactbox.rounding import exact_text, round_to
+from exactbox.sources import AnyArray, Table, names_from_header, read_csv_lines, read_table
+
+NO_BOX = "all of R^d: no box given"
+
+
+@dataclass(frozen=True, eq=False)
+class DomainRead:
+    """A domain and how it was stated.
+
+    Args:
+        text: one phrase for people.
+    """
+
+    domain: Domain
+    text: str
+
+
+def everywhere(program: Program) -> DomainRead:
+    """Return R^d for a program's d inputs."""
+    return DomainRead(everything(program.input_size), NO_BOX)
+
+
+def box_between(program: Program, lower: object, upper: object) -> DomainRead:
+    """Return the box of the given bounds.
+
+    Args:
+        lower: one number for every input, or one an input (d entries in any shape); None or an infinity for no bound.
+        upper: the same.
+
+    Raises:
+        InputError: wrong counts, or a lower bound above its upper bound.
+    """
+    low, high = _spread("lower", lower, program.input_size), _spread("upper", upper, program.input_size)
+    if len(set(low)) == 1 and len(set(high)) == 1:
+        text = f"the box [{show_bound(low[0], '-inf')}, {show_bound(high[0], 'inf')}] for every input"
+    else:
+        text = f"a box with bounds of their own for {program.input_size} inputs"
+    return DomainRead(box(low, high), text)
+
+
+def box_from_file(program: Program, path: Path, names: Sequence[str] = ()) -> DomainRead:
+    """Read a box from a CSV file with the columns lower,upper or name,lower,upper; an empty cell or inf is no bound.
+
+    Args:
+        names: the names of the inputs in the model's order; lines with a name are matched by it.
+
+    Raises:
+        InputError: other columns, a wrong number of lines, an unknown or repeated name, an empty interval.
+    """
+    lines = read_csv_lines(path)
+    header = tuple(cell.lower() for cell in names_from_header([cell for cell in lines[0] if cell.strip()]))
+    if header in (("lower", "upper"), ("name", "lower", "upper")):
+        lines = lines[1:]
+    if not lines or len(lines[0]) not in (2, 3):
+        raise InputError(f"{path}: expected the columns lower,upper or name,lower,upper")
+    if len(lines) != program.input_size:
+        raise InputError(f"{path}: expected {program.input_size} lines of bounds, one an input, got {len(lines)}")
+    if len(lines[0]) == 3:
+        lines = _in_order(path, lines, names)
+    try:
+        low = _bounds("lower", [_cell(line[-2]) for line in lines])
+        high = _bounds("upper", [_cell(line[-1]) for line in lines])
+        return DomainRead(box(low, high), f"the box of {path}")
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def box_from_data(program: Program, path: Path, *, exact_input: bool = False) -> DomainRead:
+    """Return the smallest box around the samples of a file: the minimum and maximum of each input.
+
+    The extremes are rounded to the input's type like an input (unless it is exact), so that every sample lies inside.
+
+    Raises:
+        InputError: shapes that do not fit, no samples, or numbers that are not finite.
+    """
+    low: list[Rationals] = []
+    high: list[Rationals] = []
+    for port in program.inputs:
+        table = read_table(path, port.name)
+        for extreme, parts in zip(_extremes(table, port), (low, high), strict=True):
+            parts.append(extreme if exact_input else round_to(extreme, port.dtype)[0])
+    return DomainRead(box(concatenate(low), concatenate(high)), f"the smallest box around the samples of {path}")
+
+
+def ball(given: DomainRead, point: Rationals, radius: object) -> DomainRead:
+    """Cut a domain with the L-infinity ball around a point (d,), exactly.
+
+    Raises:
+        InputError: a negative radius, or a point outside the domain.
+    """
+    size = exact(radius).reshape(-1)
+    if size.size != 1 or size.item(0) < 0:
+        raise InputError(f"eps: expected one number that is not negative, got {radius}")
+    domain, reach = given.domain, size.item(0)
+    entries = point.fractions()
+    low = [_tighter(bound, x - reach, max) for bound, x in zip(domain.lower, entries, strict=True)]
+    high = [_tighter(bound, x + reach, min) for bound, x in zip(domain.upper, entries, strict=True)]
+    text = f"L-infinity distance at most {exact_text(reach, 20)} from the input"
+    where = text if domain.is_everything else f"{given.text}, and {text}"
+    if domain.is_box:
+        return DomainRead(box(low, high), where)
+    rows, equations = domain.rows, domain.equalities
+    matrix, rhs = Rationals(rows.matrix), Rationals(rows.rhs)
+    return DomainRead(domain_from_rows(low, high, matrix, rhs, equations[:, :-1], equations[:, -1]), where)
+
+
+def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], *, rounded: bool) -> None:
+    """Refuse a point (d,) outside its domain with a message that names the inputs.
+
+    Args:
+        names: one an input.
+        rounded: whether rounding to the input's type changed a value, which the message then mentions.
+    """
+    domain = given.domain
+    if domain.contains(point):
+        return
+    found: list[str] = []
+    for i, (x, low, high) in enumerate(zip(point.fractions(), domain.lower, domain.upper, strict=True)):
+        if (low is not None and x < low) or (high is not None and x > high):
+            interval = f"[{show_bound(low, '-inf')}, {show_bound(high, 'inf')}]"
+            found.append(f"{names[i]} is {exact_text(x, 24)}, outside {interval}")
+    shown = found or domain.violations(point)
+    text = "; ".join(shown[:3]) + (f"; and {len(shown) - 3} more" if len(shown) > 3 else "")
+    hint = " (rounding to the input's type moved it: widen the box, or keep exact input)" if rounded else ""
+    raise InputError(f"the input lies outside the domain, {given.text}: {text}{hint}")
+
+
+def show_bound(bound: Bound, missing: str) -> str:
+    """Write a bound as short text.
+
+    >>> show_bound(Fraction(1, 10), "-inf"), show_bound(None, "-inf")
+    ('0.1', '-inf')
+    """
+    if bound is None:
+        return missing
+    value = float(bound)
+    return f"{value:.9g}" if exact([f"{value:.9g}"]).item(0) == bound else exact_text(bound, 24)
+
+
+def _spread(what: str, given: object, size: int) -> tuple[Bound, ...]:
+    if given is None or isinstance(given, str | int | float | Fraction | np.number):
+        return _bounds(what, [given]) * size
+    flat: AnyArray = np.asarray(given.fractions() if isinstance(given, Rationals) else given, dtype=object).ravel()
+    values = _bounds(what, flat.tolist())
+    if len(values) == 1:
+        return values * size
+    if len(values) != size:
+        raise InputError(f"box: got {len(values)} {what} bounds, expected 1 or {size}")
+    return values
+
+
+def _bounds(what: str, values: list[object]) -> tuple[Bound, ...]:
+    """Read bounds; the infinity of the wrong side would be an empty box, not the absence of a bound."""
+    empty = {"lower": ("inf", "+inf", "infinity", "+infinity"), "upper": ("-inf", "-infinity")}[what]
+    for position, value in enumerate(values):
+        if str(value).strip().lower() in empty:
+            raise InputError(f"box: the {what} bound of entry {position} is {value}, so that the box is empty")
+    return bounds(values)
+
+
+def _cell(text: str) -> str | None:
+    return text.strip() or None
+
+
+def _in_order(path: Path, lines: list[list[str]], names: Sequence[str]) -> list[list[str]]:
+    """Sort lines that start with a name into the order of the inputs."""
+    found = {line[0].strip(): line for line in lines}
+    if len(found) != len(lines):
+        raise InputError(f"{path}: an input is named twice")
+    missing = [name for name in names if name not in found]
+    if missing or len(names) != len(lines):
+        expected = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
+        raise InputError(f"{path}: the names do not match the model's inputs; expected {expected}")
+    return [found[name] for name in names]
+
+
+def _extremes(table: Table, port: Port) -> tuple[Rationals, Rationals]:
+    """Return the exact minimum and maximum (d,) over the samples of a table."""
+    values = table.values
+    if values.ndim > 0 and values.shape != port.shape and fits(values.shape[1:], port):
+        samples = values.reshape(len(values), port.size)
+    elif fits(values.shape, port):
+        samples = values.reshape(1, port.size)
+    else:
+        raise InputError(f"{table.origin}: expected samples of shape {list(port.shape)}, got {list(values.shape)}")
+    if not len(samples):
+        raise InputError(f"{table.origin}: holds no samples")
+    if samples.dtype == object:
+        whole = dataclasses.replace(table, values=samples).exact()
+        return Rationals(whole.num.min(axis=0), whole.den), Rationals(whole.num.max(axis=0), whole.den)
+    low, high = (dataclasses.replace(table, values=part) for part in (samples.min(axis=0), samples.max(axis=0)))
+    return low.exact(), high.exact()
+
+
+def _tighter(bound: Bound, other: Fraction, choose: Callable[[Fraction, Fraction], Fraction]) -> Fraction:
+    return other if bound is None else choose(bound, other)

@@ -1,0 +1,300 @@
+"""The main verb: the exact region and classifier around one input, with distances, facets and a second opinion."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from exactbox.boxes import DomainRead, ball, box_between, check_inside, everywhere
+from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.inputs import InputRead, read_inputs
+from exactbox.loading import Model, load
+from exactbox.measures import Geometry, geometry
+from exactbox.nearest import Distances, distances
+from exactbox.polytope import facets
+from exactbox.polytope.decision import Decision, decide, decision_rows
+from exactbox.polytope.domain import Domain
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.program import NO_CANDIDATE, Max, Program
+from exactbox.polytope.rational import Rationals
+from exactbox.polytope.region import Region, region_at
+from exactbox.polytope.verdicts import Minimal
+from exactbox.progress import Silent, Watcher
+
+Floats = npt.NDArray[np.float64]
+
+MINIMAL_BUDGET = 1 << 16
+"""Rows times inputs up to which facets are decided without being asked for."""
+
+DISTANCE_BUDGET = 1 << 18
+"""Rows times inputs up to which distances are computed without being asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Certified:
+    """What was found around one input; everything but the float views and the second opinion is exact.
+
+    Args:
+        model: the model, with its program.
+        input: the input as it was read.
+        domain: where the statement holds.
+        plan: the decision rule and where it comes from.
+        region: the region of the input, with its affine map.
+        decision: what is decided at the input, or None where nothing is.
+        target: the explained output, or None.
+        minimal: the verdict on every row of the region, or None.
+        distances: to the boundaries of the region and of the decision, or None.
+        geometry: how large the region is, or None.
+        skipped: why a part is None, by its name.
+    """
+
+    model: Model
+    input: InputRead
+    domain: DomainRead
+    plan: DecisionPlan
+    region: Region
+    decision: Decision | None
+    target: int | None
+    minimal: Minimal | None = None
+    distances: Distances | None = None
+    geometry: Geometry | None = None
+    skipped: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def program(self) -> Program:
+        """The program that the statement is about."""
+        return self.model.program
+
+    @property
+    def margin(self) -> Fraction | None:
+        """The gap to the best rival, or the absolute value of the output that decides; None without a decision."""
+        return None if self.decision is None else self.decision.margin
+
+    @property
+    def coef_exact(self) -> Rationals:
+        """W, shape (outputs, d): the exact local weights."""
+        return self.region.coef
+
+    @property
+    def intercept_exact(self) -> Rationals:
+        """c, shape (outputs,): the exact local intercepts."""
+        return self.region.intercept
+
+    @property
+    def coef(self) -> Floats:
+        """W as correctly rounded floats, shape (outputs, d)."""
+        return self.region.coef.to_float()
+
+    @property
+    def intercept(self) -> Floats:
+        """c as correctly rounded floats, shape (outputs,)."""
+        return self.region.intercept.to_float()
+
+    @property
+    def weights(self) -> Rationals:
+        """The target's row of W, shape (d,).
+
+        Raises:
+            InputError: no output is explained.
+        """
+        return self.region.coef[self._explained()]
+
+    @property
+    def contributions(self) -> Rationals:
+        """The target's weights times the input, shape (d,); with the intercept they add up to the target's value."""
+        return self.weights * self.input.point
+
+    @property
+    def values(self) -> Rationals:
+        """All outputs at the input, shape (outputs,)."""
+        return self.region.value(self.input.point)
+
+    @property
+    def class_name(self) -> str | None:
+        """The name of what is decided, or None."""
+        if self.decision is None:
+            return None
+        if self.decision.rule == "sign" and len(self.plan.labels) == 2:
+            return self.plan.labels[1 if self.decision.positive else 0]
+        if self.decision.rule == "sign":
+            return "positive" if self.decision.positive else "not positive"
+        return self.plan.name(self.decision.chosen)
+
+    @property
+    def input_names(self) -> tuple[str, ...]:
+        """One name an input."""
+        return self.model.input_names(self.input.columns)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as data for JSON: floats for reading, exact numbers as text."""
+        from exactbox.documents import document
+
+        return document(self)
+
+    def save(self, path: str | os.PathLike[str]) -> list[str]:
+        """Write the certificate, and the program file beside it; returns both paths.
+
+        Raises:
+            InputError: a file cannot be written.
+        """
+        from exactbox.saving import save
+
+        return save(self, path)
+
+    def _explained(self) -> int:
+        if self.target is None:
+            raise InputError("no output is explained: choose one of several with target")
+        return self.target
+
+
+def certify(
+    model: Model | str | os.PathLike[str],
+    x: object,
+    *,
+    target: int | str | None = None,
+    domain: Domain | DomainRead | None = None,
+    lower: object = None,
+    upper: object = None,
+    box: tuple[object, object] | None = None,
+    eps: object = None,
+    row: int | None = None,
+    exact_input: bool = False,
+    decision: Literal["argmax", "argmin", "sign", "none"] | None = None,
+    output_row: int | None = None,
+    minimal: bool | None = None,
+    measure: bool | None = None,
+    watcher: Watcher | None = None,
+) -> Certified:
+    """Find the exact region and classifier of a model around one input.
+
+    Args:
+        model: a loaded model, or the path of an ONNX file.
+        x: an array, nested lists, exact numbers, a path, text such as "-0.1,1/3", or a mapping from input names to
+            any of these.
+        target: the output to explain, by index or class name; by default the decided one.
+        domain: where the statement is to hold; or give ``lower`` and ``upper``, or ``box`` as a pair of the two, each
+            one number or one an input. Without any, all of R^d.
+        eps: stay within this L-infinity distance of the input, and within the domain.
+        row: which sample of a batch (0-based).
+        exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
+        decision: the rule; by default the model's own, or an assumed one, which the result says.
+        output_row: which row of an output of several rows.
+        minimal: decide which rows are facets; by default where rows times inputs are few.
+        measure: compute distances; by default where rows times inputs are few.
+        watcher: is told about progress.
+
+    Raises:
+        InputError: something given does not fit the model.
+        UnsupportedModelError: the model cannot be lowered exactly.
+    """
+    loaded = model if isinstance(model, Model) else load(model)
+    heard = watcher or Silent()
+    read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
+    names = loaded.input_names(read.columns)
+    stated = _domain(loaded.program, domain, box, lower, upper)
+    check_inside(stated, read.point, names, rounded=read.changed > 0)
+    where = stated if eps is None else ball(stated, read.point, eps)
+    plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
+    heard.begin("region")
+    region = region_at(loaded.program, read.point, where.domain)
+    decided = _decide(plan, region)
+    explained = _target(plan, decided, target)
+    found = Certified(loaded, read, where, plan, region, decided, explained)
+    return _with_geometry(found, minimal, measure, heard)
+
+
+def row_count(program: Program) -> int:
+    """Return how many rows a region has: the rivals of all winners.
+
+    >>> from exactbox.polytope.program import Input, Port
+    >>> row_count(Program((Port("x", (1,)),), (Input(1),), Port("y", (1,))))
+    0
+    """
+    maxima = [step for step in program.instructions if isinstance(step, Max)]
+    return sum(int((step.groups != NO_CANDIDATE).sum()) - len(step.groups) for step in maxima)
+
+
+def _domain(
+    program: Program,
+    domain: Domain | DomainRead | None,
+    box: tuple[object, object] | None,
+    lower: object,
+    upper: object,
+) -> DomainRead:
+    stated = [domain is not None, box is not None, lower is not None or upper is not None]
+    if sum(stated) > 1:
+        raise InputError("domain: give one of domain, box, or lower and upper")
+    if isinstance(domain, DomainRead):
+        return domain
+    if domain is not None:
+        return given_domain(program, domain)
+    if box is not None:
+        return box_between(program, *box)
+    if stated[2]:
+        return box_between(program, lower, upper)
+    return everywhere(program)
+
+
+def given_domain(program: Program, domain: Domain) -> DomainRead:
+    """Describe a domain that was built by hand.
+
+    Raises:
+        InputError: it has another number of coordinates than the program has inputs.
+    """
+    if domain.size != program.input_size:
+        raise InputError(f"domain: expected {program.input_size} coordinates, got {domain.size}")
+    kind = "box" if domain.is_box else f"polytope of {len(domain.rows)} rows and some bounds"
+    return DomainRead(domain, f"a given {kind} of dimension {domain.dimension}")
+
+
+def _decide(plan: DecisionPlan, region: Region) -> Decision | None:
+    if plan.rule == "none":
+        return None
+    return decide(plan.rule, plan.outputs, region.value(region.point), plan.tie)
+
+
+def _target(plan: DecisionPlan, decided: Decision | None, target: int | str | None) -> int | None:
+    if target is not None and plan.rule != "sign":
+        return plan.find(target)
+    if decided is not None:
+        return decided.chosen
+    return plan.outputs[0] if len(plan.outputs) == 1 else None
+
+
+def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None, heard: Watcher) -> Certified:
+    """Add what costs more: distances and facets, each where it is asked for or cheap."""
+    size = row_count(found.program) * found.program.input_size
+    no_distances = _why_not(measure, size, DISTANCE_BUDGET, "--distances (measure=True)")
+    if not no_distances and not found.domain.domain.is_box:
+        no_distances = "the closed form needs a box domain"
+    if not no_distances:
+        heard.begin("distances")
+        found = replace(found, distances=_distances(found))
+    no_facets = _why_not(minimal, size, MINIMAL_BUDGET, "--minimal (minimal=True)")
+    if not no_facets:
+        heard.begin("facets")
+        found = replace(found, minimal=facets.minimal(
+            found.domain.domain, found.region.rows, found.region.witness, heard.part))  # fmt: skip
+        found = replace(found, geometry=geometry(found.minimal)) if found.minimal is not None else found
+    reasons = {"distances": no_distances, "minimal": no_facets, "geometry": no_facets and "facets are not known"}
+    return replace(found, skipped={name: reason for name, reason in reasons.items() if reason})
+
+
+def _why_not(asked: bool | None, size: int, budget: int, how: str) -> str:
+    """Say why a costly part is left out, or return nothing where it is not."""
+    if asked is False:
+        return "not asked for"
+    if asked is None and size > budget:
+        return f"{size} rows times inputs exceed the budget of {budget}; {how} forces it"
+    return ""
+
+
+def _distances(found: Certified) -> Distances:
+    decided = None if found.decision is None else decision_rows(found.region, found.decision)
+    return distances(found.domain.domain, found.region.rows, decided, found.input.point)

@@ -1,0 +1,57 @@
+"""``exactbox check``: kept apart from the other commands, so that checking loads nothing but the checker."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+
+from exactbox.checking import CheckReport, ModelOptions, check
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckOptions:
+    """The options of ``exactbox check``."""
+
+    certificate: str
+    program: str | None = None
+    model: str | None = None
+    output: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    dim: Sequence[str] = ()
+    runtime: bool = True
+
+
+def run_check(options: CheckOptions, as_json: bool) -> int:
+    """Check a certificate, print what is proved, and return 0 where it is accepted and 1 where it is rejected."""
+    chosen = ModelOptions()
+    if options.model is not None:
+        from exactbox.loading import parse_dims
+
+        dims = parse_dims(options.dim) or None
+        chosen = ModelOptions(options.output, dims, options.mean, options.std, options.runtime)
+    program = None if options.program is None else Path(options.program)
+    report = check(options.certificate, options.model, program=program, options=chosen)
+    if as_json:
+        click.echo(json.dumps(report.as_dict(), ensure_ascii=False))
+    else:
+        print_report(report)
+    return report.exit_code
+
+
+def print_report(report: CheckReport) -> None:
+    """Print what a check gave."""
+    if not report.accepted:
+        click.echo(f"REJECTED: {report.path}: {report.reason}")
+        click.echo("nothing is proved")
+        return
+    click.echo(f"ACCEPTED: {report.path}")
+    click.echo(f"of the program with SHA-256 {report.program_sha256} is proved, in exact arithmetic:")
+    for line in report.lines:
+        click.echo(f"  {line}")
+    click.echo(report.binding)
+    click.echo(f"statement SHA-256 {report.statement_sha256}")

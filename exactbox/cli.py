@@ -1,0 +1,197 @@
+"""The command line: options and help only, so that ``exactbox --help`` loads nothing but click."""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+import click
+
+from exactbox import __version__
+from exactbox.outcome import guarded
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+EPILOG = """\b
+Exit codes: 0 proved or done; 1 refuted, or certificate rejected; 2 undecided, a stated budget was reached;
+            3 usage or bad input; 4 model refused, its nodes are named; 5 internal error.
+"""
+
+
+class Verbs(click.Group):
+    """A group of commands that suggests the nearest name for a mistyped one."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which ones are near."""
+        known = self.list_commands(ctx)
+        if args and args[0] not in known and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], known, n=1)
+            hint = f" (did you mean {near[0]}?)" if near else ""
+            ctx.fail(f"no such command {args[0]!r}{hint}; commands: {', '.join(known)}")
+        return super().resolve_command(ctx, args)
+
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
+
+
+@click.group(cls=Verbs, epilog=EPILOG, context_settings=CONTEXT)
+@click.version_option(__version__, "-V", "--version", package_name="exactbox")
+def commands() -> None:
+    """Exact, certified explanations of piecewise-linear ONNX models.
+
+    \b
+    Begin with:
+      exactbox demo
+      exactbox certify model.onnx --input x.npy --box 0 1 -o x.cert.json
+      exactbox check x.cert.json --model model.onnx
+    """
+
+
+def import_options(command: _F) -> _F:
+    """Add the options that say how a model is read."""
+    for option in reversed([
+        click.option("--output", metavar="NAME", help="Which output to explain; by default the one that decides."),
+        click.option("--mean", metavar="M", help="Raw inputs are first mapped to (x - M) / S, exactly: one number, one "
+                     "a channel (0.485,0.456,0.406), one an input, or a file. Everything is then said of raw inputs."),
+        click.option("--std", metavar="S", help="See --mean."),
+        click.option("--dim", multiple=True, metavar="NAME=N",
+                     help="Fix a dimension that the file leaves open (a leading batch dimension is 1)."),
+        click.option("--runtime/--no-runtime", "runtime", default=True,
+                     help="Compare the imported program with onnxruntime (default: compare)."),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def decision_options(command: _F) -> _F:
+    """Add the options that say what is decided and explained."""
+    for option in reversed([
+        click.option("--decision", type=click.Choice(["argmax", "argmin", "sign", "none"]),
+                     help="How the outputs decide; by default the model's own rule, or an assumed one, which is said."),
+        click.option("--output-row", type=int, metavar="I", help="Which row of an output such as [2,6] (0-based)."),
+        click.option("--class-names", metavar="FILE",
+                     help="Names in the order of the outputs: text, one a line, or .csv or .json with one list."),
+        click.option("--target", metavar="K", help="The explained logit, by index or class name; by default the "
+                     "decided one."),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
+def json_option(command: _F) -> _F:
+    """Add --json."""
+    return click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")(command)
+
+
+@commands.command()
+@click.argument("model", metavar="MODEL.onnx")
+@click.option("-i", "--input", "inputs", multiple=True, required=True, metavar="X",
+              help="A .npy, .npz or .csv file, or numbers such as \"-0.1,1/3\"; with several inputs name=file, "
+              "repeated. An array must have the input's shape, with or without a leading 1, or be one-dimensional with "
+              "as many entries (C order); axes are never swapped. A CSV header names the features.")
+@click.option("--row", type=int, metavar="I", help="Which sample of a file with several (0-based).")
+@click.option("--exact-input", is_flag=True, help="Keep numbers such as 1/3 instead of rounding to the input's type.")
+@decision_options
+@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input, such as 0 1 or -1/2 1/2.")
+@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
+@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@click.option("--eps", metavar="R", help="Stay within L-infinity distance R of the input, and within the box if given.")
+@click.option("--minimal/--no-minimal", default=None,
+              help="Which rows of the region are facets, with evidence; by default where it is cheap.")
+@click.option("--distances/--no-distances", "measure", default=None,
+              help="Exact distances to the boundaries; by default where it is cheap.")
+@click.option("--opinion-seconds", type=float, default=5.0, show_default=True, metavar="T",
+              help="Time for the second opinion by cvxpy; 0 for none.")
+@click.option("--plot", metavar="FILE", help="Draw the weights and contributions: .png or .svg (needs matplotlib).")
+@click.option("--image", metavar="HxW", help="Draw a flat input as an image of this size.")
+@import_options
+@click.option("-o", "--out", metavar="CERT.json", help="Write the certificate here and the program beside it.")
+@json_option
+def certify(model: str, as_json: bool, **options: Any) -> int:
+    """Find and certify the exact region and classifier around one input.
+
+    \b
+    Examples:
+      exactbox certify model.onnx --input x.npy --box 0 1 -o x.cert.json
+      exactbox certify model.onnx --input samples.csv --row 3 --box-from samples.csv
+      exactbox certify model.onnx --input "-0.1,1/3" --exact-input --decision sign
+      exactbox certify cnn.onnx --input photo.npy --box 0 255 --mean 127.5 --std 127.5 --plot why.png
+      exactbox certify two.onnx --input left=a.npy --input right=b.npy --eps 1/100
+    """
+    from exactbox.commands import CertifyOptions, run_certify
+
+    return run_certify(CertifyOptions(model=model, **options), as_json)
+
+
+@commands.command()
+@click.argument("certificate", metavar="CERT.json")
+@click.option("--program", metavar="FILE", help="The program file, where it does not lie beside the certificate.")
+@click.option("--model", metavar="MODEL.onnx", help="Lower this model again and compare it with the program.")
+@import_options
+@json_option
+def check(certificate: str, as_json: bool, **options: Any) -> int:
+    """Check a certificate with the small independent checker.
+
+    Without --model, nothing is said about any ONNX file: the certificate speaks of its program file alone. With it,
+    --output, --mean, --std and --dim are as the certificate says, unless they are given.
+
+    \b
+    Examples:
+      exactbox check x.cert.json
+      exactbox check x.cert.json --model model.onnx
+    """
+    from exactbox.check_command import CheckOptions, run_check
+
+    return run_check(CheckOptions(certificate=certificate, **options), as_json)
+
+
+@commands.command()
+@click.argument("model", metavar="MODEL.onnx")
+@import_options
+@click.option("--region", metavar="X", help="Print the rows of the region around this input symbolically (small nets).")
+@click.option("--exact-input", is_flag=True, help="Do not round the numbers of --region to the input's type.")
+@json_option
+def show(model: str, as_json: bool, **options: Any) -> int:
+    """List the program that a model is lowered to: instructions, sizes, and the nodes they come from.
+
+    \b
+    Examples:
+      exactbox show model.onnx
+      exactbox show small.onnx --region 1,-1/2
+    """
+    from exactbox.listing import ShowOptions, run_show
+
+    return run_show(ShowOptions(model=model, **options), as_json)
+
+
+@commands.command()
+@click.option("--row", type=int, default=0, show_default=True, metavar="I", help="Which of the bundled samples.")
+@click.option("-o", "--out", metavar="FOLDER", help="Keep the certificate and the program in this folder.")
+@json_option
+def demo(row: int, out: str | None, as_json: bool) -> int:
+    """Certify one prediction of a bundled digits classifier, check it, and say what was proved.
+
+    \b
+    Examples:
+      exactbox demo
+      exactbox demo --row 7 --out folder
+    """
+    from exactbox.demonstration import run_demo
+
+    return run_demo(row, out, as_json)
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Run one command and return its exit code."""
+    words = list(arguments)
+    as_json = "--json" in words
+    return guarded(lambda: commands.main(words, "exactbox", standalone_mode=False), as_json=as_json)
+
+
+def main() -> None:
+    """Run the command line of this process and exit."""
+    sys.exit(run(sys.argv[1:]))

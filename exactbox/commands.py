@@ -1,0 +1,152 @@
+"""What the commands do: they read options, call the library, and print."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file, everywhere
+from exactbox.certifying import Certified, certify
+from exactbox.documents import document
+from exactbox.files import check_writable
+from exactbox.inputs import read_inputs, split_specs
+from exactbox.loading import Model, load, parse_dims
+from exactbox.plots import draw, image_layout, picture_of, require_matplotlib
+from exactbox.polytope.errors import InputError
+from exactbox.progress import Stages
+from exactbox.report import print_blocks, summary
+
+STAGES = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportOptions:
+    """The options that say how a model is read."""
+
+    model: str
+    output: str | None = None
+    output_row: int | None = None
+    decision: Any = None
+    class_names: str | None = None
+    mean: str | None = None
+    std: str | None = None
+    dim: Sequence[str] = ()
+    runtime: bool = True
+
+    def load(self) -> Model:
+        """Import the model as the options say."""
+        return load(
+            self.model,
+            output=self.output,
+            dims=parse_dims(self.dim),
+            mean=self.mean,
+            std=self.std,
+            class_names=None if self.class_names is None else Path(self.class_names),
+            verify=self.runtime,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyOptions(ImportOptions):
+    """The options of ``exactbox certify``."""
+
+    inputs: Sequence[str]
+    row: int | None = None
+    exact_input: bool = False
+    target: str | None = None
+    box: tuple[str, str] | None = None
+    box_file: str | None = None
+    box_from: str | None = None
+    eps: str | None = None
+    minimal: bool | None = None
+    measure: bool | None = None
+    opinion_seconds: float = 5.0
+    plot: str | None = None
+    image: str | None = None
+    out: str | None = None
+
+
+def run_certify(options: CertifyOptions, as_json: bool) -> int:
+    """Certify one input, print what was found, and write what was asked for.
+
+    Returns:
+        0, or 2 where facets were asked for and a budget left a row undecided.
+    """
+    _check_outputs(options)
+    with Stages(STAGES) as stages:
+        stages.begin("reading the model")
+        model = options.load()
+        if options.plot is not None:
+            image_layout(model.program.inputs[0], options.image)
+        found = _certified(model, options, stages)
+        written = [] if options.out is None else found.save(options.out)
+        if options.plot is not None:
+            draw(picture_of(found, options.image), Path(options.plot))
+            written.append(options.plot)
+    show_result(found, as_json, written)
+    return 2 if options.minimal and found.minimal is not None and found.minimal.undecided else 0
+
+
+def show_result(found: Certified, as_json: bool, written: Sequence[str]) -> None:
+    """Print a result as one JSON object, or as a summary for people."""
+    if as_json:
+        for warning in found.model.source.warnings:
+            click.echo(f"warning: {warning}", err=True)
+        click.echo(to_json({"exit_code": 0, **document(found), "written": list(written)}))
+        return
+    blocks = [*summary(found), ("written", list(written) or ["nothing: -o FILE writes the certificate"])]
+    print_blocks(blocks, "The exact region and classifier around one input")
+
+
+def to_json(content: Mapping[str, Any]) -> str:
+    """Return one JSON object as text."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+
+
+def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certified:
+    given = split_specs(model.program, options.inputs)
+    return certify(
+        model,
+        given,
+        target=options.target,
+        domain=_domain(model, options, given),
+        eps=options.eps,
+        row=options.row,
+        exact_input=options.exact_input,
+        decision=options.decision,
+        output_row=options.output_row,
+        minimal=options.minimal,
+        measure=options.measure,
+        watcher=stages,
+    )
+
+
+def _domain(model: Model, options: CertifyOptions, given: object) -> DomainRead:
+    boxes = {"--box": options.box, "--box-file": options.box_file, "--box-from": options.box_from}
+    stated = [name for name, value in boxes.items() if value is not None]
+    if len(stated) > 1:
+        raise InputError(f"{' and '.join(stated)}: give one box; --eps cuts it further")
+    if options.box is not None:
+        return box_between(model.program, *options.box)
+    if options.box_file is not None:
+        columns = read_inputs(model.program, given, row=options.row, exact_input=True).columns
+        return box_from_file(model.program, Path(options.box_file), model.input_names(columns))
+    if options.box_from is not None:
+        return box_from_data(model.program, Path(options.box_from), exact_input=options.exact_input)
+    return everywhere(model.program)
+
+
+def _check_outputs(options: CertifyOptions) -> None:
+    """Refuse output paths before any work is done for them."""
+    if options.out is not None:
+        check_writable(Path(options.out), ".json")
+    if options.plot is not None:
+        require_matplotlib()
+        check_writable(Path(options.plot), ".png", ".svg")
+    elif options.image is not None:
+        raise InputError("--image: says how --plot draws; give --plot FILE too")

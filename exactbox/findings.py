@@ -1,0 +1,144 @@
+"""What a result says to people, before it is laid out: features, facets, and what is not claimed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+from exactbox.certifying import Certified
+from exactbox.nearest import NearFacet, near_facets, row_name
+from exactbox.polytope.rational import parse_number
+from exactbox.polytope.rows import RowSource
+from exactbox.polytope.verdicts import Dropped, Free, Same
+from exactbox.rounding import decimal_text, exact_text
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One input's part in the explained output; exact.
+
+    Args:
+        contribution: ``weight * value``.
+    """
+
+    index: int
+    name: str
+    value: Fraction
+    weight: Fraction
+    contribution: Fraction
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """How many rows of a region are what.
+
+    Args:
+        unit_facets: facets where a unit changes its winner.
+        domain_facets: facets that belong to the domain.
+        redundant: rows that the others imply.
+        equal: rows that are the same half-space as an earlier one.
+        free: rows that constrain nothing.
+        undecided: rows that a budget left open.
+    """
+
+    unit_facets: int
+    domain_facets: int
+    redundant: int
+    equal: int
+    free: int
+    undecided: int
+
+
+def features(found: Certified) -> list[Feature]:
+    """Return all inputs, those of the largest contributions first; empty where nothing is explained."""
+    if found.target is None:
+        return []
+    columns = (found.input_names, found.input.point.fractions(), found.weights.fractions())
+    every = [Feature(i, name, x, w, w * x) for i, (name, x, w) in enumerate(zip(*columns, strict=True))]
+    return sorted(every, key=lambda one: (-abs(one.contribution), -abs(one.weight), one.index))
+
+
+def row_counts(found: Certified) -> RowCounts | None:
+    """Count the verdicts on the region's rows; None where they were not asked for."""
+    if found.minimal is None:
+        return None
+    verdicts, sources = found.minimal.verdicts, found.minimal.sources
+    units = sum(sources[i].kind == "unit" for i in found.minimal.facets)
+    return RowCounts(
+        unit_facets=units,
+        domain_facets=len(found.minimal.facets) - units,
+        redundant=sum(isinstance(verdict, Dropped) for verdict in verdicts),
+        equal=sum(isinstance(verdict, Same) for verdict in verdicts),
+        free=sum(isinstance(verdict, Free) for verdict in verdicts),
+        undecided=len(found.minimal.undecided),
+    )
+
+
+def nearest(found: Certified, count: int) -> list[NearFacet]:
+    """Return the facets of the region that are nearest to the input; all its rows where facets were not asked for."""
+    if found.distances is None:
+        return []
+    rows = found.region.rows
+    if found.minimal is not None:
+        rows = rows.subset([i for i in found.minimal.facets if i < len(rows)])
+    return near_facets(found.domain.domain, rows, found.input.point, count)
+
+
+def name_row(found: Certified, source: RowSource) -> str:
+    """Say in words where a row of a result comes from."""
+    classes = {i: found.plan.name(i) for i in found.plan.outputs}
+    return row_name(found.program, source, found.input_names, classes)
+
+
+def not_claimed(found: Certified) -> list[str]:
+    """Say what the statement does not cover, one sentence each."""
+    head, source = found.program.head, found.model.source
+    said = ["what a runtime computes in floating point: the statement is about real arithmetic on the stored weights"]
+    if head.ops:
+        said.append(f"values above the logits ({', '.join(head.ops)}): the statement is about the logits under them")
+    if found.model.preprocessing is not None:
+        said.append("rounding in a preprocessing that is carried out in floating point: it is exact in the statement")
+    if source.replaced_constants:
+        said.append(_replaced(found))
+    said.append("anything outside the region and its domain")
+    if found.plan.rule == "none":
+        said.append("a decision: none is stated")
+    said.append("that the program is this ONNX file: that is the importer's word; check --model lowers it again")
+    return said
+
+
+def _replaced(found: Certified) -> str:
+    constants = found.model.source.replaced_constants
+    shown = "; ".join(f"{one.node}: {one.expression}" for one in constants[:3])
+    more = f"; and {len(constants) - 3} more" if len(constants) > 3 else ""
+    text = f"the network f itself: constants that are not rational ({shown}{more}) were replaced by 80-bit rationals"
+    return f"{text}, so that every statement, and every tie, is about the network f~ with those"
+
+
+def tie_words(found: Certified) -> str:
+    """Say whether the decision is strict, and what ONNX does with a tie."""
+    decision = found.decision
+    if decision is None:
+        return ""
+    if not decision.ties:
+        return "strict"
+    if decision.rule == "sign":
+        return "a tie: the output is exactly 0"
+    others = ", ".join(found.plan.name(i) for i in decision.ties)
+    return f"an exact tie with {others}; ONNX takes the {found.plan.tie} index"
+
+
+def logit_words(found: Certified) -> str:
+    """Say that the contributions and the intercept add up to the explained output."""
+    if found.target is None:
+        return ""
+    total = found.values.item(found.target)
+    intercept = found.intercept_exact.item(found.target)
+    parts = [float(total), float(total - intercept), float(intercept)]
+    return "{:.6g} = contributions {:.6g} + intercept {:.6g}".format(*parts)
+
+
+def short_exact(value: Fraction, limit: int = 24) -> str:
+    """Write a number as a short decimal where that is exact, else as a fraction, else as a rounded decimal."""
+    decimal = decimal_text(value, min(limit, 9))
+    return decimal if parse_number(decimal) == value else exact_text(value, limit)

@@ -1,0 +1,160 @@
+"""Models as the facade gives them: an imported file, and the preprocessing stated in front of it."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+from exactbox.importers.limits import Limits
+from exactbox.importers.onnx_model import Model as ImportedModel
+from exactbox.importers.onnx_model import load as import_model
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.program import Program
+from exactbox.preprocessing import Preprocessing, in_front, preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """An ONNX file lowered to an exact program, with the preprocessing that was stated.
+
+    Args:
+        source: what the importer made of the file.
+        program: the program that statements are about: the preprocessing, if any, then the model.
+        preprocessing: what is done to raw inputs first, or None.
+        class_names: the user's names in the order of the compared outputs, or empty.
+        output: the output that was asked for, or None.
+        dims: the open dimensions that were fixed.
+    """
+
+    source: ImportedModel
+    program: Program
+    preprocessing: Preprocessing | None = None
+    class_names: tuple[str, ...] = ()
+    output: str | None = None
+    dims: tuple[tuple[str, int], ...] = ()
+
+    @property
+    def path(self) -> str:
+        """The ONNX file."""
+        return self.source.path
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the ONNX file, in hexadecimal."""
+        return self.source.sha256
+
+    def input_names(self, columns: Sequence[str] = ()) -> tuple[str, ...]:
+        """Return one name an input: a CSV header's, the model's own feature names, or names by position.
+
+        Raises:
+            InputError: the header has the model's feature names in another order.
+        """
+        size, own = self.program.input_size, tuple(self.source.feature_names or ())
+        if columns and own and set(columns) == set(own) and tuple(columns) != own:
+            raise InputError(f"the columns are not in the model's order, which is {', '.join(own)}")
+        for names in (columns, own):
+            if len(names) == size:
+                return tuple(names)
+        return tuple(self.program.input_name(i) for i in range(size))
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    output: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    mean: object = None,
+    std: object = None,
+    class_names: Sequence[str] | str | Path | None = None,
+    verify: bool = True,
+    limits: Limits | None = None,
+) -> Model:
+    """Import an ONNX file as an exact program.
+
+    Args:
+        output: which output to explain; by default the one that decides.
+        dims: values for dimensions that the file leaves open; a leading batch dimension is 1.
+        mean: raw inputs are first mapped to ``(x - mean) / std``, exactly: one number, one a channel, or one an entry.
+        std: see ``mean``.
+        class_names: names in the order of the outputs, or a text, CSV or JSON file of them.
+        verify: compare the program with onnxruntime; a difference is an error, a refusing runtime a warning.
+        limits: caps on the size of what is read.
+
+    Raises:
+        InputError: the file or an option is malformed, or the runtime computes something else.
+        UnsupportedModelError: nodes that are not exactly piecewise linear, all of them by name.
+    """
+    fixed = dict(dims or {})
+    source = import_model(path, output=output, dims=fixed, verify=verify, limits=limits or Limits())
+    steps = preprocessing(source.program, mean, std)
+    program = source.program if steps is None else in_front(source.program, steps)
+    names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
+    return Model(source, program, steps, names, output, tuple(sorted(fixed.items())))
+
+
+def read_class_names(path: Path) -> tuple[str, ...]:
+    """Read class names: a JSON list, a CSV of one line or one column, or text with one name a line.
+
+    Raises:
+        InputError: not readable, no names, or a name that occurs twice.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+        names = _parser(path.suffix.lower())(text)
+    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: not readable as class names: {reason}") from None
+    if not names:
+        raise InputError(f"{path}: expected class names, got none")
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        raise InputError(f"{path}: the class name {twice[0]!r} occurs twice")
+    return names
+
+
+def parse_dims(pairs: Sequence[str]) -> dict[str, int]:
+    """Read ``name=value`` pairs.
+
+    Raises:
+        InputError: no such pair, or no positive whole number.
+
+    >>> parse_dims(["height=28", "steps=5"])
+    {'height': 28, 'steps': 5}
+    """
+    found: dict[str, int] = {}
+    for pair in pairs:
+        name, sign, value = pair.rpartition("=")
+        if not sign or not name or not value.isdigit() or int(value) == 0:
+            raise InputError(f"--dim {pair}: expected NAME=N with a positive whole number, such as length=28")
+        found[name] = int(value)
+    return found
+
+
+def _parser(ending: str) -> Callable[[str], tuple[str, ...]]:
+    return {".json": _json, ".csv": _csv}.get(ending, _lines)
+
+
+def _json(text: str) -> tuple[str, ...]:
+    content: object = json.loads(text)
+    if not isinstance(content, list):
+        raise ValueError("expected one JSON list of names")
+    entries = cast("list[object]", content)
+    if not all(isinstance(entry, str | int) and not isinstance(entry, bool) for entry in entries):
+        raise ValueError("expected names (text or whole numbers) in the list")
+    return tuple(str(entry) for entry in entries)
+
+
+def _csv(text: str) -> tuple[str, ...]:
+    lines = [[cell.strip() for cell in line] for line in csv.reader(text.splitlines()) if line]
+    if len(lines) > 1 and any(len(line) > 1 for line in lines):
+        raise ValueError("expected one line or one column of names")
+    return tuple(cell for line in lines for cell in line)
+
+
+def _lines(text: str) -> tuple[str, ...]:
+    return tuple(line.strip() for line in text.splitlines() if line.strip())

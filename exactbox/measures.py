@@ -1,0 +1,70 @@
+"""How large a region is: a ball inside, its bounding box, and, in few dimensions, its vertices and volume."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import TypeVar
+
+from exactbox.polytope.domain import Bound
+from exactbox.polytope.errors import BudgetError, InputError
+from exactbox.polytope.geometry import MAX_DIMENSION, Ball, bounding_box, chebyshev, vertices, volume
+from exactbox.polytope.rational import Rationals
+from exactbox.polytope.verdicts import Minimal
+
+_T = TypeVar("_T")
+
+BOX_BUDGET = 1 << 14
+"""Facets times inputs up to which the bounding box is computed without being asked for."""
+
+
+@dataclass(frozen=True, eq=False)
+class Geometry:
+    """Exact figures of a region whose facets are known; a missing one has its reason in ``skipped``.
+
+    Args:
+        ball: a ball inside that is nearly the largest.
+        bounding_box: by input, the least and the greatest value in the region; None where there is none.
+        vertices: shape (v, d), for at most 3 dimensions.
+        volume: for at most 3 dimensions; None where it is infinite or missing.
+        skipped: why a figure is missing, by its name.
+    """
+
+    ball: Ball | None = None
+    bounding_box: tuple[tuple[Bound, Bound], ...] | None = None
+    vertices: Rationals | None = None
+    volume: Fraction | None = None
+    skipped: dict[str, str] = field(default_factory=dict[str, str])
+
+
+def geometry(polytope: Minimal, *, everything: bool = False) -> Geometry:
+    """Measure a region.
+
+    Args:
+        everything: also what costs more than the budget.
+    """
+    skipped: dict[str, str] = {}
+    ball = _attempt(lambda: chebyshev(polytope), "ball", skipped)
+    size = len(polytope.facets) * polytope.domain.size
+    box = None
+    if everything or size <= BOX_BUDGET:
+        box = _attempt(lambda: bounding_box(polytope), "bounding_box", skipped)
+    else:
+        skipped["bounding_box"] = f"{size} facets times inputs exceed the budget of {BOX_BUDGET}"
+    if polytope.domain.dimension > MAX_DIMENSION:
+        few = f"computed in at most {MAX_DIMENSION} dimensions"
+        return Geometry(ball, box, skipped={**skipped, "vertices": few, "volume": few})
+    corners = _attempt(lambda: vertices(polytope), "vertices", skipped)
+    content = _attempt(lambda: volume(polytope), "volume", skipped)
+    if content is None:
+        skipped.setdefault("volume", "infinite")
+    return Geometry(ball, box, corners, content, skipped)
+
+
+def _attempt(measure: Callable[[], _T], name: str, skipped: dict[str, str]) -> _T | None:
+    try:
+        return measure()
+    except (InputError, BudgetError) as error:
+        skipped[name] = str(error)
+        return None

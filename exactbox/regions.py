@@ -1,0 +1,66 @@
+"""The facade's ways to regions: one at a point, or all that contain it."""
+
+from __future__ import annotations
+
+from exactbox.boxes import check_inside, everywhere
+from exactbox.certifying import given_domain
+from exactbox.inputs import read_inputs
+from exactbox.loading import Model
+from exactbox.polytope import region as regions
+from exactbox.polytope.domain import Domain
+from exactbox.polytope.program import Program
+from exactbox.polytope.rational import Rationals
+from exactbox.polytope.region import Region, RegionsAt
+
+
+def region_at(
+    model: Model | Program, x: object, *, domain: Domain | None = None, exact_input: bool = False
+) -> Region:
+    """Return a full-dimensional region of a model that contains an input; ties are decided symbolically.
+
+    Args:
+        x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
+        domain: where regions are meant; by default all of R^d.
+
+    Raises:
+        InputError: the input does not fit the model or lies outside the domain.
+        BudgetError: no lucky direction was found.
+    """
+    program = _program(model)
+    point, where = _read(program, x, domain, exact_input)
+    return regions.region_at(program, point, where)
+
+
+def regions_at(
+    model: Model | Program,
+    x: object,
+    *,
+    domain: Domain | None = None,
+    exact_input: bool = False,
+    budget: int = 1024,
+) -> RegionsAt:
+    """Return every full-dimensional region of a model that contains an input, or those found within a budget.
+
+    Args:
+        x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
+        domain: where regions are meant; by default all of R^d.
+        budget: the largest number of regions to collect; past it the answer says that it is incomplete.
+
+    Raises:
+        InputError: the input does not fit the model or lies outside the domain.
+    """
+    program = _program(model)
+    point, where = _read(program, x, domain, exact_input)
+    return regions.regions_at(program, point, where, budget)
+
+
+def _program(model: Model | Program) -> Program:
+    return model.program if isinstance(model, Model) else model
+
+
+def _read(program: Program, x: object, domain: Domain | None, exact_input: bool) -> tuple[Rationals, Domain]:
+    read = read_inputs(program, x, exact_input=exact_input)
+    stated = everywhere(program) if domain is None else given_domain(program, domain)
+    names = [program.input_name(i) for i in range(program.input_size)]
+    check_inside(stated, read.point, names, rounded=read.changed > 0)
+    return read.point, stated.domain

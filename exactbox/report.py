@@ -1,0 +1,203 @@
+"""The human summary of a result: one labelled block after the other, in a fixed order."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from fractions import Fraction
+from typing import Any
+
+from exactbox.certifying import Certified, row_count
+from exactbox.findings import (
+    features,
+    logit_words,
+    name_row,
+    nearest,
+    not_claimed,
+    row_counts,
+    short_exact,
+    tie_words,
+)
+from exactbox.importers.onnx_model import Model as ImportedModel
+from exactbox.measures import Geometry
+from exactbox.polytope.distance import Distance
+from exactbox.rounding import decimal_text
+
+Block = tuple[str, list[str]]
+
+NEAREST = 5
+TOP = 8
+WIDTH = 110
+"""Columns where the output is no terminal."""
+
+
+def summary(found: Certified) -> list[Block]:
+    """Return the summary as (label, lines)."""
+    source = found.model.source
+    blocks = [
+        ("model", _model(found)),
+        ("input", [f"{found.input.origin}: {found.input.point.size} values", found.input.rounding]),
+        ("output", [source.output_choice, f"decision rule: {found.plan.text}"]),
+        ("domain", [_domain(found)]),
+        ("decision", [_decision(found)]),
+        ("region", _region(found)),
+        ("distances", _distances(found)),
+        ("nearest", _nearest(found)),
+        ("features", _features(found)),
+        ("not claimed", [f"- {sentence}" for sentence in not_claimed(found)]),
+    ]
+    return [(label, lines) for label, lines in blocks if lines]
+
+
+def print_blocks(blocks: Sequence[Block], title: str, *, to_stderr: bool = False) -> None:
+    """Print a title and labelled blocks; wrapped at the terminal's width, plain where there is none."""
+    import click
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    console = Console(stderr=to_stderr, highlight=False)
+    if not console.is_terminal:
+        console = Console(stderr=to_stderr, highlight=False, width=WIDTH)
+    grid: Any = Table.grid(padding=(0, 2))
+    grid.add_column(no_wrap=True)
+    grid.add_column(overflow="fold")
+    for label, lines in blocks:
+        grid.add_row(Text(label, style="bold cyan"), Text("\n".join(lines)))
+    with console.capture() as captured:
+        console.print(Text(title, style="bold"))
+        console.print(grid)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), err=to_stderr)
+
+
+def confirmation_words(source: ImportedModel) -> str:
+    """Say what the comparison with the runtime gave."""
+    found = source.confirmation
+    if found.status == "confirmed":
+        return (
+            f"the program agrees with onnxruntime at {found.points} random inputs: largest difference "
+            f"{found.max_difference:.2g}, float32 error bound {found.bound:.2g}"
+        )
+    reason = f": {found.reason}" if found.reason else ""
+    if found.status == "not confirmed":
+        return f"WARNING: not confirmed by the runtime{reason}"
+    return "not compared with the runtime"
+
+
+def _model(found: Certified) -> list[str]:
+    source = found.model.source
+    lines = [source.path, f"sha256 {source.sha256}"]
+    lines += [f"external data {name}, sha256 {sha256}" for name, sha256 in source.external]
+    lines.append(confirmation_words(source))
+    lines += [f"WARNING: {warning}" for warning in source.warnings if source.confirmation.reason not in warning]
+    if found.model.preprocessing is not None:
+        lines.append(f"the inputs below are raw: {found.model.preprocessing.text} is composed exactly in front")
+    return lines
+
+
+def _domain(found: Certified) -> str:
+    domain = found.domain.domain
+    if domain.dimension == domain.size:
+        return found.domain.text
+    lower = f"{domain.dimension} of {domain.size} dimensions"
+    return f"{found.domain.text}; it has {lower}, and the region and its facets are meant within it"
+
+
+def _decision(found: Certified) -> str:
+    decision = found.decision
+    if decision is None:
+        return "none is stated"
+    margin = "without a rival" if decision.margin is None else f"margin {decimal_text(decision.margin)}"
+    return f"{found.class_name}, {margin} ({tie_words(found)})"
+
+
+def _region(found: Certified) -> list[str]:
+    units, rows = found.program.unit_count, row_count(found.program)
+    lines = [f"{units} units, {rows} rows; full-dimensional within the domain; one affine map holds on all of it"]
+    if found.distances is not None and found.distances.region["linf"].value == 0:
+        lines.append("the input lies on its boundary: other regions contain it too (exactbox.regions_at lists them)")
+    counts = row_counts(found)
+    if counts is None:
+        return [*lines, f"facets: {found.skipped['minimal']}"]
+    facets = f"minimal: {counts.unit_facets} facets of units and {counts.domain_facets} of the domain"
+    rest = [(counts.redundant, "redundant"), (counts.equal, "equal to another"), (counts.free, "free"),
+            (counts.undecided, "UNDECIDED")]  # fmt: skip
+    lines.append(facets + "".join(f"; {count} {word}" for count, word in rest if count))
+    return lines if found.geometry is None else [*lines, *_size(found.geometry)]
+
+
+def _size(found: Geometry) -> list[str]:
+    lines: list[str] = []
+    if found.ball is not None and found.ball.limit is not None:
+        between = f"{decimal_text(found.ball.radius)} and {decimal_text(found.ball.limit)}"
+        lines.append(f"Chebyshev radius (of the largest ball inside): between {between}")
+    elif found.ball is not None:
+        lines.append(f"holds a ball of radius {decimal_text(found.ball.radius)}; no largest one is known")
+    if found.bounding_box is not None:
+        widths = [high - low for low, high in found.bounding_box if low is not None and high is not None]
+        unbounded = len(found.bounding_box) - len(widths)
+        sides = f"{decimal_text(min(widths))} to {decimal_text(max(widths))}" if widths else "none"
+        lines.append(f"bounding box: widths {sides}" + (f"; unbounded in {unbounded} inputs" if unbounded else ""))
+    if found.vertices is not None:
+        content = "infinite" if found.volume is None else decimal_text(found.volume)
+        lines.append(f"{len(found.vertices)} vertices; volume {content}")
+    return lines
+
+
+def _distances(found: Certified) -> list[str]:
+    if found.distances is None:
+        return [found.skipped["distances"]]
+    lines = [f"to the region's boundary: {_norms(found.distances.region)}"]
+    if found.distances.decision:
+        lines.append(f"the decision is proved to hold closer than: {_norms(found.distances.decision)}")
+        binding = found.distances.decision["linf"].binding
+        if binding is not None:
+            lines.append(f"first there: {name_row(found, found.distances.rows.sources[binding])}")
+    return lines
+
+
+def _norms(found: dict[Any, Distance]) -> str:
+    names = {"linf": "L-inf", "l1": "L1", "l2": "L2"}
+    return ", ".join(f"{names[norm]} {_length(found[norm])}" for norm in ("linf", "l1", "l2"))
+
+
+def _length(one: Distance) -> str:
+    if one.value is None:
+        return "unreachable in the domain"
+    if one.norm != "l2":
+        return decimal_text(one.value)
+    return decimal_text(root(one.value))
+
+
+def root(square: Fraction) -> Fraction:
+    """Return the square root to about 30 digits, for display.
+
+    >>> root(Fraction(9, 4))
+    Fraction(3, 2)
+    """
+    if square == 0:
+        return square
+    shift = max(0, 100 + (square.denominator.bit_length() - square.numerator.bit_length()))
+    return Fraction(math.isqrt((square.numerator << (2 * shift)) // square.denominator), 1 << shift)
+
+
+def _nearest(found: Certified) -> list[str]:
+    listed = nearest(found, NEAREST)
+    what = "facets" if found.minimal is not None else "rows"
+    lines = [f"{decimal_text(one.linf or Fraction(0)):>12}  {name_row(found, one.source)}" for one in listed]
+    return [f"{what}, by L-infinity distance:", *lines] if lines else []
+
+
+def _features(found: Certified) -> list[str]:
+    every = features(found)
+    if not every:
+        return ["no output is explained; --target K chooses one"]
+    width = min(max(len(one.name) for one in every[:TOP]), 40)
+    lines = [f"of {found.plan.name(found.target or 0)}: {logit_words(found)}"]
+    lines.append(f"{'':{width}}  {'value':>12}  {'weight':>12}  {'contribution':>12}")
+    for one in every[:TOP]:
+        numbers = (short_exact(one.value, 12), decimal_text(one.weight), decimal_text(one.contribution))
+        lines.append(f"{one.name[:width]:{width}}  " + "  ".join(f"{text:>12}" for text in numbers))
+    if len(every) > TOP:
+        lines.append(f"and {len(every) - TOP} more; --json has all, exactly")
+    return lines

@@ -1,0 +1,1 @@
+"""Tests of the facade: inputs, boxes, decisions, results, reports, pictures."""
