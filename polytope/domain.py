@@ -77,7 +77,12 @@ class Domain:
     @property
     def is_box(self) -> bool:
         """Whether there are no general rows or equations besides bounds."""
-        return not len(self.rows) and self.equalities.shape[0] == int(self.fixed.sum())
+        return not len(self.rows) and self.is_axis_aligned
+
+    @property
+    def is_axis_aligned(self) -> bool:
+        """Whether all equations are zero-width coordinates, so that free coordinates measure the affine hull."""
+        return self.equalities.shape[0] == int(self.fixed.sum())
 
     @functools.cached_property
     def fixed(self) -> npt.NDArray[np.bool_]:

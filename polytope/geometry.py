@@ -228,7 +228,7 @@ def volume(polytope: Minimal) -> Fraction | None:
 def _measurable(polytope: Minimal) -> Candidates:
     """Refuse domains whose free coordinates do not measure their affine hull."""
     domain = polytope.domain
-    if domain.equalities.shape[0] != int(domain.fixed.sum()):
+    if not domain.is_axis_aligned:
         raise InputError(
             "the domain has equations other than zero-width coordinates: lengths and volumes in its free coordinates "
             "would not be those of its affine hull"
