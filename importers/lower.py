@@ -89,7 +89,7 @@ class Lowering:
                 self._keep(node, outputs, wanted)
             except MisusedHeadError as error:
                 self._refuse_origin(error)
-                self.unknown.update(name for name in node.outputs if name)
+                self._pass_over(node)
             except RefusedError as error:
                 self.unknown.update(name for name in node.outputs if name)
                 self.refusals.append(Refusal(node.name, node.op, str(error)))
@@ -98,12 +98,16 @@ class Lowering:
 
     def _pass_over(self, node: Node) -> None:
         """Judge a node behind a refused one by its operator alone, so that one error lists all in the way."""
-        depends = [name in self.unknown or isinstance(self.values.get(name), Data) for name in node.inputs]
+        depends = [name in self.unknown or not self._fixed(name) for name in node.inputs]
         if node.op not in _SHAPE_ONLY and any(depends):
             self.unknown.update(name for name in node.outputs if name)
         why = hopeless(node, depends) or self._misused(node, depends)
         if why:
             self.refusals.append(Refusal(node.name, node.op, why))
+
+    def _fixed(self, name: str) -> bool:
+        """Say whether a tensor is absent, constant, or unknown without depending on the input."""
+        return isinstance(self.values.get(name), Constant) or name not in self.values
 
     def _misused(self, node: Node, depends: Sequence[bool]) -> str:
         """Say why a curved function behind a refused node stands in the way: something computes with its result."""
