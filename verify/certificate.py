@@ -21,7 +21,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, from_fractions
 from exactbox.polytope.region import Region
-from exactbox.polytope.rows import integer_rows
+from exactbox.polytope.rows import Rows, integer_rows
 from exactbox.polytope.verdicts import Dropped, Free, Kept, Minimal, Same, Verdict
 from exactbox.verify import check
 
@@ -108,6 +108,7 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
         "info": {key: text if isinstance(text, str) else list(text) for key, text in (info or {}).items()},
         "statement": {
             "domain": _domain(region.domain),
+            "given": _given(region.domain),
             "point": hex_texts(region.point),
             "pattern": [part.tolist() for part in region.pattern.winners],
             "outputs": list(range(region.program.output_size)),
@@ -119,6 +120,7 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
         },
         "evidence": {
             "witness": hex_texts(region.witness),
+            "given": _implicit(region.domain),
             "facets": facet_evidence,
             "distances": [_multipliers(region, claims, to, found) for to, found in claims.distances],
         },
@@ -173,13 +175,36 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
 
 def _domain(domain: Domain) -> dict[str, Any]:
     general = [i for i, pivot in enumerate(domain.pivots) if not domain.fixed[pivot]]
-    rows = Rationals(np.concatenate([domain.rows.matrix, domain.rows.rhs[:, None]], axis=1))
     return {
         "lower": [None if bound is None else hex_text(bound) for bound in domain.lower],
         "upper": [None if bound is None else hex_text(bound) for bound in domain.upper],
-        "rows": _rows(rows),
+        "rows": _rows(_augmented(domain.rows)),
         "equations": _rows(domain.equalities[general]),
     }
+
+
+def _given(domain: Domain) -> dict[str, Any] | None:
+    given = domain.given
+    if given is None:
+        return None
+    return {
+        "lower": [None if bound is None else hex_text(bound) for bound in given.lower],
+        "upper": [None if bound is None else hex_text(bound) for bound in given.upper],
+        "rows": _rows(_augmented(given.rows)),
+        "equations": _rows(given.equations),
+    }
+
+
+def _implicit(domain: Domain) -> list[list[Any]] | None:
+    if domain.given is None:
+        return None
+    names = {"domain": "row", "lower": "lower", "upper": "upper"}
+    return [[names[source.kind], source.index, hex_text(weight)] for source, weight in domain.given.implicit]
+
+
+def _augmented(rows: Rows) -> Rationals:
+    """Return each row followed by its right-hand side."""
+    return Rationals(np.concatenate([rows.matrix, rows.rhs[:, None]], axis=1))
 
 
 def _rows(matrix: Rationals) -> list[list[str]]:

@@ -1,7 +1,7 @@
 """The trusted base: decides whether a certificate proves its statement about a program file.
 
-The standard library, integers only. FORMAT.md, beside this file, is its specification. Facets and distances are
-checked by check_facets.py and check_distances.py, beside it too, where a certificate states any.
+The standard library, integers only. FORMAT.md, beside this file, is its specification. What else a certificate may
+state is checked by check_given.py, check_facets.py and check_distances.py, beside it too.
 Usage: python check.py CERTIFICATE [PROGRAM]; exit code 0 accepted, 1 rejected, 3 malformed.
 """
 
@@ -33,7 +33,7 @@ Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, win
 RATIONAL = re.compile("(0|-?[1-9a-f][0-9a-f]{0,8191})(?:/([2-9a-f]|[1-9a-f][0-9a-f]{1,8191}))?")
 INTEGER = re.compile("0|-?[1-9][0-9]{0,8}")
 FILE_NAME = re.compile("[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
-STATEMENT = ("domain", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
+STATEMENT = ("domain", "given", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
 CERTIFICATE = ("format", "kind", "program", "info", "statement", "evidence")
 INSTRUCTIONS = {
     "input": ("size",), "gather": ("srcs", "index"), "matmul": ("src", "rows", "shape", "weight"),
@@ -165,13 +165,13 @@ class Program:
         form(self.steps, "a program needs an instruction")
         ports = [fields(port, "inputs", "name", "shape", "dtype") for port in array(inputs, "inputs")]
         self.output, shape = fields(output, "output", "name", "shape")
-        strings([self.output, *(text for name, _, dtype in ports for text in (name, dtype))], "names")
+        ops, rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
+        names = [self.output, *(text for name, _, dtype in ports for text in (name, dtype)), *array(ops, "head: ops")]
+        self.labels, _ = strings(labels, "head: labels"), strings(names, "names")
         sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in [shape, *(dims for _, dims, _ in ports)]]
         form((sizes[0], sum(sizes[1:])) == (self.steps[-1].size, self.steps[0].size), "a shape does not fit")
-        ops, rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
-        strings(ops, "head: ops")
         strings([rule], "head: rule", "argmax", "argmin", "sign", "none")
-        self.tie, self.labels = strings([tie], "head: tie", "first", "last")[0], strings(labels, "head: labels")
+        self.tie = strings([tie], "head: tie", "first", "last")[0]
 
     def _step(self, item: Any, where: str) -> Step:
         op = strings([item.get("op") if type(item) is dict else None], where, *INSTRUCTIONS)[0]
@@ -263,14 +263,14 @@ class Program:
 
 
 class Row(NamedTuple):
-    """The half-space ``sum of a[i] * y[i] <= b``."""
+    """The half-space ``sum of v * y[i] <= b`` over the pairs (i, v) of a, i rising and v nonzero."""
 
-    a: Sparse
+    a: tuple[tuple[int, int], ...]
     b: int
 
     def slack(self, point: Vector) -> int:
         """Return b - a . y, times the point's denominator."""
-        return self.b * point[1] - sum(v * point[0][i] for i, v in self.a.items())
+        return self.b * point[1] - sum(v * point[0][i] for i, v in self.a)
 
 
 class Domain:
@@ -314,7 +314,7 @@ class Domain:
                     rest[i] = rest.get(i, 0) - a[pivot] * v
             a = rest
         divisor = math.gcd(b, *a.values()) or 1
-        return Row({i: v // divisor for i, v in a.items() if v}, b // divisor)
+        return Row(tuple(sorted((i, v // divisor) for i, v in a.items() if v)), b // divisor)
 
     def on_hull(self, nums: list[int], den: int) -> bool:
         """Say whether a point satisfies the equations."""
@@ -330,7 +330,7 @@ class Region:
     """What a certificate states of a region and a decision, checked when built."""
 
     def __init__(self, program: Program, statement: Any, witness: Any) -> None:
-        domain, point, pattern, outputs, coef, intercept, decision, _, _ = fields(statement, "statement", *STATEMENT)
+        domain, _, point, pattern, outputs, coef, intercept, decision, _, _ = fields(statement, "statement", *STATEMENT)
         self.program, self.last, self.domain = program, len(program.steps) - 1, Domain(domain, program.steps[0].size)
         self.winners, self.pairs = self._read_pattern(pattern)
         self.point = vector(point, "point", self.domain.size)
@@ -456,13 +456,12 @@ def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report
     data = program if isinstance(program, bytes) else program(file)
     sha256 = hashlib.sha256(data).hexdigest()
     form(named == sha256, f"the certificate is not about this program of SHA-256 {sha256}")
-    witness, facets, distances = fields(evidence, "evidence", "witness", "facets", "distances")
+    witness, *parts = fields(evidence, "evidence", "witness", "given", "facets", "distances")
     region = Region(Program(data), statement, witness)
     lines = list(in_words(region))
-    if not (facets is statement["facets"] is None):
-        lines += _beside("facets")(region, statement["facets"], facets)
-    if not (distances == statement["distances"] == []):
-        lines += _beside("distances")(region, statement["distances"], distances)
+    for kind, part in zip(("given", "facets", "distances"), parts, strict=True):
+        if not (statement[kind] is part is None or statement[kind] == part == []):
+            lines += _beside(kind)(region, statement[kind], part)
     text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
     hashes = [hashlib.sha256(part).hexdigest() for part in (certificate, text.encode())]
     return Report(sha256, hashes[0], hashes[1], tuple(lines))

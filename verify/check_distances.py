@@ -55,7 +55,7 @@ class Distance:
 
     def _terms(self, row: Row) -> list[tuple[int, Room]]:
         """Return the absolute value of each coefficient, and how far its coordinate can move towards the row."""
-        return [(abs(v), (self.up if v > 0 else self.down)[i]) for i, v in row.a.items()]
+        return [(abs(v), (self.up if v > 0 else self.down)[i]) for i, v in row.a]
 
     def _within(self, row: Row, slack: Fraction) -> bool:
         """Say whether no move violates the row."""

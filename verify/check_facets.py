@@ -51,17 +51,14 @@ class Polytope:
         self.domain, self.rows, self.den = region.domain, rows, centre[1]
         need(self.domain.on_hull(*centre), "the centre violates an equation of the domain")
         self.slacks = [row.slack(centre) for row in rows]
-        self.same: dict[object, list[int]] = {}  # the rows that are the same half-space
+        self.same: dict[Row, list[int]] = {}  # the rows that are the same half-space
         self.columns: dict[int, Sparse] = {}  # by coordinate: coefficients by row
         for r, row in enumerate(rows):
             if row.a:
                 need(self.slacks[r] > 0, f"the centre is not strictly inside row {r}")
-                self.same.setdefault(self._key(row), []).append(r)
-            for i, v in row.a.items():
+                self.same.setdefault(row, []).append(r)
+            for i, v in row.a:
                 self.columns.setdefault(i, {})[r] = v
-
-    def _key(self, row: Row) -> object:
-        return row.b, tuple(sorted(row.a.items()))
 
     def verdict(self, r: int, item: Any) -> str:
         """Check the verdict on row r and return its first word."""
@@ -72,7 +69,7 @@ class Polytope:
             need(not self.rows[r].a, f"row {r} is not free")
             return str(tag)
         need(self.rows[r].a, f"row {r} is free")
-        same = self.same[self._key(self.rows[r])]
+        same = self.same[self.rows[r]]
         if tag == "same":
             need(integers(details, f"verdict {r}", 0, r) == same[:1], f"row {r} is not the same as row {details[0]}")
             return str(tag)
@@ -99,11 +96,11 @@ class Polytope:
     def _dropped(self, r: int, same: list[int], used: list[int], weights: list[int], den: int) -> None:
         """Check that other rows and the bounds imply the row."""
         need(set(used).isdisjoint(same), f"row {r}: implied by itself")
-        rest, room = {i: v * den for i, v in self.rows[r].a.items()}, self.rows[r].b * den
+        rest, room = {i: v * den for i, v in self.rows[r].a}, self.rows[r].b * den
         for other, weight in zip(used, weights, strict=True):
             need(weight > 0, f"row {r}: a multiplier is not positive")
             room -= weight * self.rows[other].b
-            for i, v in self.rows[other].a.items():
+            for i, v in self.rows[other].a:
                 rest[i] = rest.get(i, 0) - weight * v
         room *= self.domain.den
         for i, v in ((i, v) for i, v in rest.items() if v):
@@ -113,6 +110,6 @@ class Polytope:
             room -= v * bound
             if len(self.rows[r].a) == 1:
                 sign = 1 if v > 0 else -1
-                own = self.domain.reduced({i: sign * self.domain.den}, sign * bound) == self.rows[r]
-                need(not own or abs(v) < abs(self.rows[r].a[i]) * den, f"row {r}: implied by itself, a bound")
+                own = self.domain.reduced({i: sign * self.domain.den}, sign * bound)
+                need(own != self.rows[r] or abs(v) < abs(own.a[0][1]) * den, f"row {r}: implied by itself, a bound")
         need(room >= 0, f"row {r}: the multipliers do not imply it")
