@@ -21,7 +21,7 @@ from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
 from exactbox.importers.values import NEVER_WINS, AnyArray, Constant, Data, FloatArray
 from exactbox.polytope import enclosed, exact
-from exactbox.polytope.enclosed import Enclosure
+from exactbox.polytope.enclosed import Arithmetic, Enclosure
 from exactbox.polytope.errors import InternalError
 from exactbox.polytope.program import MatMul, Program
 from exactbox.polytope.rational import exact as exact_numbers
@@ -99,14 +99,22 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
     final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
     if raw.head.ops:
         check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
-    arithmetic = ARITHMETIC.get(raw.output.dtype, enclosed.FLOAT32)
-    whole = enclosed.enclose(raw, points, arithmetic, lowering.builder.roundings)[-1]
+    whole = enclosed.enclose(raw, points, arithmetics(lowering), lowering.builder.roundings)[-1]
     difference = np.abs(final.centre - whole.centre)
     bound = whole.radius + final.radius
     if (difference * _SLACK > bound).any():
         raise InternalError(f"{file.path}: output '{raw.output.name}' differs from onnxruntime beyond the bound")
     worst, widest = float(difference.max(initial=0.0)), float(bound.max(initial=0.0))
     return Confirmation("confirmed", "", points.shape[1], worst, widest, len(steps))
+
+
+def arithmetics(lowering: Lowering) -> list[Arithmetic]:
+    """Return the float format in which the runtime executes each instruction: that of its node's result."""
+    found: list[Arithmetic] = []
+    for step in lowering.steps:
+        arithmetic = ARITHMETIC.get(step.value.dtype, enclosed.FLOAT32)
+        found += [arithmetic] * (step.end - len(found))
+    return found + [enclosed.EXACT] * (len(lowering.builder.sizes) - len(found))
 
 
 def random_points(program: Program) -> FloatArray:
@@ -186,14 +194,14 @@ def _walk(
     runs: Mapping[bool, Sequence[Mapping[str, Any]]],
 ) -> Enclosure:
     """Judge node after node, each from the runtime's own inputs; returns the runtime's logits."""
-    roundings = lowering.builder.roundings
+    roundings, used = lowering.builder.roundings, arithmetics(lowering)
     start = Enclosure(points, np.zeros(points.shape))
     values: list[Enclosure] = []
     for step in steps:
-        arithmetic = ARITHMETIC.get(step.value.dtype, enclosed.FLOAT32)
         while len(values) < step.end:
-            rounding = roundings.get(len(values), enclosed.PLAIN)
-            values.append(enclosed.step(program, len(values), values, start, arithmetic, rounding))
+            place = len(values)
+            rounding = roundings.get(place, enclosed.PLAIN)
+            values.append(enclosed.step(program, place, values, start, used[place], rounding))
         found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs[step.bare]], axis=-1)
         if found.shape[:-1] != step.value.shape:
             raise InternalError(

@@ -103,7 +103,7 @@ class Constants:
 def enclose(
     program: Program,
     points: FloatArray,
-    arithmetic: Arithmetic = EXACT,
+    arithmetic: Arithmetic | Sequence[Arithmetic] = EXACT,
     roundings: Mapping[int, Rounding] | None = None,
     radius: FloatArray | None = None,
 ) -> list[Enclosure]:
@@ -111,7 +111,8 @@ def enclose(
 
     Args:
         points: shape (d, b), taken as exact.
-        arithmetic: the radius also covers any execution in this arithmetic, started at the same points.
+        arithmetic: the radius also covers any execution in this arithmetic (or in these, one an instruction), started
+            at the same points.
         roundings: by position, what that execution does beyond one rounding an operation.
         radius: shape (d, b), uncertainty of the points themselves.
 
@@ -123,7 +124,8 @@ def enclose(
     start = Enclosure(points, np.zeros(points.shape) if radius is None else radius)
     values: list[Enclosure] = []
     for position in range(len(program.instructions)):
-        values.append(step(program, position, values, start, arithmetic, (roundings or {}).get(position, PLAIN)))
+        used = arithmetic if isinstance(arithmetic, Arithmetic) else arithmetic[position]
+        values.append(step(program, position, values, start, used, (roundings or {}).get(position, PLAIN)))
     return values
 
 
