@@ -137,7 +137,7 @@ def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], *, r
     for i, (x, low, high) in enumerate(zip(point.fractions(), domain.lower, domain.upper, strict=True)):
         if (low is not None and x < low) or (high is not None and x > high):
             interval = f"[{show_bound(low, '-inf')}, {show_bound(high, 'inf')}]"
-            found.append(f"{names[i]} is {exact_text(x, 24)}, outside {interval}")
+            found.append(f"{names[i]} is {show_bound(x, '')}, outside {interval}")
     shown = found or domain.violations(point)
     text = "; ".join(shown[:3]) + (f"; and {len(shown) - 3} more" if len(shown) > 3 else "")
     hint = " (rounding to the input's type moved it: widen the box, or keep exact input)" if rounded else ""

@@ -18,9 +18,11 @@ from exactbox.loading import Model, load
 from exactbox.measures import Geometry, geometry
 from exactbox.nearest import Distances, distances
 from exactbox.polytope import facets
+from exactbox.polytope import opinion as opinions
 from exactbox.polytope.decision import Decision, decide, decision_rows
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.opinion import Opinion
 from exactbox.polytope.program import NO_CANDIDATE, Max, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, region_at
@@ -31,6 +33,9 @@ Floats = npt.NDArray[np.float64]
 
 MINIMAL_BUDGET = 1 << 16
 """Rows times inputs up to which facets are decided without being asked for."""
+
+OPINION_SECONDS = 5.0
+"""Time for the second opinion where nothing else is said."""
 
 DISTANCE_BUDGET = 1 << 18
 """Rows times inputs up to which distances are computed without being asked for."""
@@ -51,6 +56,7 @@ class Certified:
         minimal: the verdict on every row of the region, or None.
         distances: to the boundaries of the region and of the decision, or None.
         geometry: how large the region is, or None.
+        opinion: what a second solver says about the facets, or None; it changes nothing.
         skipped: why a part is None, by its name.
     """
 
@@ -64,6 +70,7 @@ class Certified:
     minimal: Minimal | None = None
     distances: Distances | None = None
     geometry: Geometry | None = None
+    opinion: Opinion | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -169,6 +176,7 @@ def certify(
     output_row: int | None = None,
     minimal: bool | None = None,
     measure: bool | None = None,
+    opinion_seconds: float = OPINION_SECONDS,
     watcher: Watcher | None = None,
 ) -> Certified:
     """Find the exact region and classifier of a model around one input.
@@ -187,6 +195,7 @@ def certify(
         output_row: which row of an output of several rows.
         minimal: decide which rows are facets; by default where rows times inputs are few.
         measure: compute distances; by default where rows times inputs are few.
+        opinion_seconds: time for the second opinion by cvxpy on the facets; 0 for none.
         watcher: is told about progress.
 
     Raises:
@@ -206,7 +215,7 @@ def certify(
     decided = _decide(plan, region)
     explained = _target(plan, decided, target)
     found = Certified(loaded, read, where, plan, region, decided, explained)
-    return _with_geometry(found, minimal, measure, heard)
+    return _with_opinion(_with_geometry(found, minimal, measure, heard), opinion_seconds, heard)
 
 
 def row_count(program: Program) -> int:
@@ -284,6 +293,15 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
         found = replace(found, geometry=geometry(found.minimal)) if found.minimal is not None else found
     reasons = {"distances": no_distances, "minimal": no_facets, "geometry": no_facets and "facets are not known"}
     return replace(found, skipped={name: reason for name, reason in reasons.items() if reason})
+
+
+def _with_opinion(found: Certified, seconds: float, heard: Watcher) -> Certified:
+    """Ask a second solver about the facets."""
+    if found.minimal is None or seconds <= 0:
+        reason = "not asked for" if found.minimal is not None else "facets are not known"
+        return replace(found, skipped={**found.skipped, "opinion": reason})
+    heard.begin("second opinion")
+    return replace(found, opinion=opinions.opinion(found.minimal, seconds=seconds))
 
 
 def _why_not(asked: bool | None, size: int, budget: int, how: str) -> str:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from exactbox.polytope.errors import ExactboxError, InputError
-from exactbox.polytope.rational import parse_number
 from exactbox.verify import check as checker
 
 NOT_BOUND = "the binding to an ONNX file was not checked: the certificate speaks of its program file alone"
@@ -154,6 +153,8 @@ def _dims(value: object) -> dict[str, int]:
 
 
 def _numbers(where: str, value: object) -> list[Fraction] | None:
+    from exactbox.polytope.rational import parse_number
+
     if not isinstance(value, list) or not value:
         return None
     try:

@@ -122,6 +122,7 @@ def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certifi
         output_row=options.output_row,
         minimal=options.minimal,
         measure=options.measure,
+        opinion_seconds=options.opinion_seconds,
         watcher=stages,
     )
 

@@ -109,7 +109,7 @@ def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:
     head = program.head
     tail = " and ".join(head.ops)
     if head.rule != "none":
-        return head.rule, f"the model's own, from its {tail}"
+        return head.rule, "the model's own"
     if count == 1 and "Sigmoid" in head.ops:
         return "sign", "assumed, because the model ends in one Sigmoid"
     if count == 1:

@@ -49,7 +49,7 @@ def run_demo(row: int, out: str | None, as_json: bool) -> int:
         _make(folder)
         with Stages(5) as stages:
             stages.begin("reading the model")
-            found = certify(load(data / MODEL), data / SAMPLES, row=row, box=(0, 1), watcher=stages)
+            found = certify(load(data / MODEL), data / SAMPLES, row=row, box=(0, 1), opinion_seconds=2, watcher=stages)
             written = found.save(folder / CERTIFICATE)
         checked = check_apart(folder / CERTIFICATE)
         if as_json:

@@ -11,6 +11,7 @@ from exactbox.findings import name_row, nearest, not_claimed, row_counts
 from exactbox.loading import Model
 from exactbox.measures import Geometry
 from exactbox.polytope.distance import Distance
+from exactbox.polytope.opinion import Opinion
 from exactbox.polytope.rational import Rationals
 from exactbox.rounding import exact_text
 
@@ -32,6 +33,7 @@ def document(found: Certified) -> Document:
         "region": _region(found),
         "distances": _distances(found),
         "explanation": _explanation(found),
+        "opinion": None if found.opinion is None else _opinion(found, found.opinion),
         "skipped": dict(found.skipped),
         "not_claimed": not_claimed(found),
     }  # fmt: skip
@@ -135,6 +137,13 @@ def _region(found: Certified) -> Document:
         "nearest": near,
         "geometry": None if found.geometry is None else _geometry(found.geometry),
     }
+
+
+def _opinion(found: Certified, opinion: Opinion) -> Document:
+    row = opinion.row
+    name = None if row is None or found.minimal is None else name_row(found, found.minimal.sources[row])
+    figures = {key: finite(value) if isinstance(value, float) else value for key, value in opinion.as_dict().items()}
+    return {**figures, "row_name": name}
 
 
 def _geometry(found: Geometry) -> Document:

@@ -89,8 +89,7 @@ def _refusals(error: ExactboxError) -> dict[str, object]:
 
 def _usage_text(error: click.ClickException) -> str:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"\n  see: {context.command_path} --help" if context else ""
-    return error.format_message() + hint
+    return f"{error.format_message()}\n  see: {context.command_path if context else 'exactbox'} --help"
 
 
 def _internal_text(error: BaseException) -> str:

@@ -86,7 +86,7 @@ def picture_of(found: Certified, wanted: str | None = None) -> Picture:
         InputError: no output is explained, or the size does not fit.
     """
     explained = found.plan.name(found.target or 0)
-    decided = "" if found.class_name is None else f" (decided: {found.class_name})"
+    decided = f" (decided: {found.class_name})" if found.class_name not in (None, explained) else ""
     origin = "; ".join(Path(part).name for part in found.input.origin.split("; "))
     ports = found.program.inputs
     return Picture(

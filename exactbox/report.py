@@ -44,6 +44,7 @@ def summary(found: Certified) -> list[Block]:
         ("distances", _distances(found)),
         ("nearest", _nearest(found)),
         ("features", _features(found)),
+        ("opinion", [_opinion(found)]),
         ("not claimed", [f"- {sentence}" for sentence in not_claimed(found)]),
     ]
     return [(label, lines) for label, lines in blocks if lines]
@@ -90,6 +91,7 @@ def _model(found: Certified) -> list[str]:
     lines += [f"external data {name}, sha256 {sha256}" for name, sha256 in source.external]
     lines.append(confirmation_words(source))
     lines += [f"WARNING: {warning}" for warning in source.warnings if source.confirmation.reason not in warning]
+    lines += source.notes
     if found.model.preprocessing is not None:
         lines.append(f"the inputs below are raw: {found.model.preprocessing.text} is composed exactly in front")
     return lines
@@ -154,6 +156,17 @@ def _distances(found: Certified) -> list[str]:
         if binding is not None:
             lines.append(f"first there: {name_row(found, found.distances.rows.sources[binding])}")
     return lines
+
+
+def _opinion(found: Certified) -> str:
+    opinion = found.opinion
+    if opinion is None:
+        return f"of cvxpy on the facets: none, {found.skipped['opinion']}"
+    row = ""
+    if opinion.row is not None and found.minimal is not None:
+        row = f", {name_row(found, found.minimal.sources[opinion.row])}"
+    radius = "" if opinion.radius is None else f"; the largest ball that it finds has radius {opinion.radius:.6g}"
+    return f"cvxpy with {opinion.solver} {opinion.verdict}{row}{radius} ({opinion.seconds:.1f} s; it proves nothing)"
 
 
 def _norms(found: dict[Any, Distance]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from exactbox import __version__
 from exactbox.certifying import Certified
 from exactbox.files import check_writable
 from exactbox.loading import Model
-from exactbox.polytope.distance import Distance
+from exactbox.polytope.distance import Distance, Norm
 from exactbox.rounding import exact_text
 from exactbox.verify.certificate import Claims, Of, write_certificate
 
@@ -37,11 +37,14 @@ def save(found: Certified, path: str | os.PathLike[str]) -> list[str]:
 def claims(found: Certified) -> Claims:
     """Return what is stated beside the region and its affine map."""
     parts = found.distances
-    listed: list[tuple[Of, Distance]] = []
-    if parts is not None:
-        listed += [("region", one) for one in parts.region.values()]
-        listed += [("decision", one) for one in parts.decision.values()]
+    if parts is None:
+        return Claims(found.decision, found.minimal)
+    listed = [*_to("region", parts.region), *_to("decision", parts.decision)]
     return Claims(found.decision, found.minimal, "region", listed)
+
+
+def _to(what: Of, by_norm: Mapping[Norm, Distance]) -> list[tuple[Of, Distance]]:
+    return [(what, one) for one in by_norm.values()]
 
 
 def info(found: Certified) -> Info:

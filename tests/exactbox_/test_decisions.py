@@ -15,7 +15,7 @@ NAMED = with_output((1, 3), Head(("Softmax",), "none", "first", ("cat", "dog", "
     [
         ((1, 3), Head(), "argmax", (0, 1, 2), "assumed; --decision states another"),
         ((1, 3), Head(("Softmax",)), "argmax", (0, 1, 2), "assumed, above it the model has Softmax"),
-        ((1, 3), Head(("Softmax", "ArgMax"), "argmax"), "argmax", (0, 1, 2), "own, from its Softmax and ArgMax"),
+        ((1, 3), Head(("Softmax", "ArgMax"), "argmax"), "argmax", (0, 1, 2), "the model's own"),
         ((1, 3), Head(("ArgMin",), "argmin", "last"), "argmin", (0, 1, 2), "the model's own"),
         ((1, 1), Head(), "none", (0,), "regression value"),
         ((1, 1), Head(("Sigmoid",)), "sign", (0,), "assumed, because the model ends in one Sigmoid"),
