@@ -12,6 +12,7 @@ _STEPS = 40
 _COARSER = (8, 5, 2, -2, -8, -20)
 
 
+@np.errstate(all="ignore")
 def good_centre(system: System, interior: Rationals) -> Rationals:
     """Return a point (n,) strictly inside, near the analytic centre, with few bits; else ``interior`` itself.
 
@@ -33,6 +34,7 @@ def good_centre(system: System, interior: Rationals) -> Rationals:
     return interior
 
 
+@np.errstate(all="ignore")
 def analytic_offset(view: FloatView) -> Floats:
     """Maximise the sum of the logarithms of all slacks by damped Newton steps from 0; shape (n,).
 
@@ -42,15 +44,14 @@ def analytic_offset(view: FloatView) -> Floats:
     z = np.zeros(len(view.low))
     one_sided = ~(np.isfinite(view.low) & np.isfinite(view.high))
     pull = np.where(one_sided, 2.0**-6, 0.0)
-    with np.errstate(all="ignore"):
-        for _ in range(_STEPS):
-            step, decrement = _newton_step(view, z, pull)
-            if not np.isfinite(step).all() or not np.isfinite(decrement):
-                break
-            z = z + step / (1 + decrement)
-            if decrement < 0.25:
-                break
-        inside = (view.matrix @ z < view.slack).all() and (z < view.high).all() and (z > view.low).all()
+    for _ in range(_STEPS):
+        step, decrement = _newton_step(view, z, pull)
+        if not np.isfinite(step).all() or not np.isfinite(decrement):
+            break
+        z = z + step / (1 + decrement)
+        if decrement < 0.25:
+            break
+    inside = (view.matrix @ z < view.slack).all() and (z < view.high).all() and (z > view.low).all()
     return z if inside else np.zeros(len(z))
 
 

@@ -126,6 +126,9 @@ def _search(around: Space, ledger: _Ledger, limits: Limits) -> None:
     model = _model(around, ledger)
     _programs(around, ledger, model, limits)
     for target in ledger.pending(around):
+        if time.monotonic() > limits.deadline:
+            ledger.leave(around.positions[target], "the time limit was reached")
+            continue
         try:
             _decide(around, ledger, model, target, limits)
         except BudgetError as error:

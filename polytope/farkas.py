@@ -11,6 +11,7 @@ _GRIDS = (3, 6, 10, 15, 21, 28, 36, 44, 52)
 _NOISE = 2.0**-40
 
 
+@np.errstate(all="ignore")
 def round_duals(view: FloatView, functionals: Floats, reach: Floats, duals: Floats) -> tuple[Floats, Mask]:
     """Round each row of duals so that rows and bounds still imply its functional, judged in float64.
 
@@ -38,16 +39,17 @@ def round_duals(view: FloatView, functionals: Floats, reach: Floats, duals: Floa
     return out, done
 
 
+@np.errstate(all="ignore")
 def implies(view: FloatView, functionals: Floats, reach: Floats, weights: Floats) -> Mask:
     """Judge in float64 which weights (b, m) prove ``functional <= reach``, clear of rounding noise."""
     residual = functionals - weights @ view.matrix
-    with np.errstate(invalid="ignore"):
-        corners = np.where(residual > 0, residual * view.high, np.where(residual < 0, residual * view.low, 0.0))
+    corners = np.where(residual > 0, residual * view.high, np.where(residual < 0, residual * view.low, 0.0))
     magnitude = weights @ view.slack + corners.sum(axis=1) + np.abs(reach)
     total = weights @ view.slack + corners.sum(axis=1)
-    return np.asarray(total <= reach - _NOISE * magnitude) & np.isfinite(total)
+    return np.asarray((total <= reach - _NOISE * magnitude) & np.isfinite(total))
 
 
+@np.errstate(all="ignore")
 def box_implied(view: FloatView) -> Ints:
     """List the rows that the bounds alone seem to imply."""
     rows = len(view.slack)

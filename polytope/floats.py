@@ -73,6 +73,7 @@ def uniform_view(system: System, base: Rationals, exponent: int) -> FloatView:
     return _view(system, base, bits, np.full(len(system.lower), exponent, dtype=np.int64), row_scale)
 
 
+@np.errstate(all="ignore")
 def _view(system: System, base: Rationals, bits: Ints, scale: Ints, row_scale: Ints) -> FloatView:
     gaps = system.slack(base)
     below, above = base - system.lows, system.highs - base
@@ -85,6 +86,7 @@ def _view(system: System, base: Rationals, bits: Ints, scale: Ints, row_scale: I
     )
 
 
+@np.errstate(all="ignore")
 def scaled_functional(gradient: IntArray, scale: Ints) -> Floats:
     """Return an integer gradient (n,) as a gradient over scaled coordinates, its largest entry near 1."""
     orders = bit_lengths(gradient) + scale
@@ -102,6 +104,7 @@ def bit_lengths(matrix: IntArray) -> Ints:
     return np.where(lengths == 0, _ABSENT, lengths)
 
 
+@np.errstate(all="ignore")
 def ratio(num: int, den: int, exponent: int) -> float:
     """Return ``num / (den * 2**exponent)`` rounded to a float; the exponent may be huge."""
     order = _order(num, den)

@@ -22,6 +22,8 @@ MAX_DIMENSION = 3
 _ROOT_BITS = 64
 _CENTRE_BITS = 20
 _CAP = 2.0**30
+_CLOSE = 1 + Fraction(1, 1 << 10)
+_SMALL = 4000
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,11 +41,13 @@ class Ball:
     limit: Fraction | None
 
 
+@np.errstate(all="ignore")
 def chebyshev(polytope: Minimal) -> Ball:
     """Return a ball inside a polytope that is nearly the largest, and a certain bound of the largest radius.
 
     Floats choose the centre; its radius is computed exactly up to a square root that is rounded down, and float duals,
-    read as exact numbers, prove the limit.
+    read as exact numbers, prove the limit. Where that leaves a gap and the polytope is small, an exact linear program
+    closes it.
 
     Raises:
         InputError: the polytope has no facet or is a point, or the domain has equations other than zero-width
@@ -65,14 +69,44 @@ def chebyshev(polytope: Minimal) -> Ball:
     norms = np.sqrt((view.matrix**2).sum(axis=1))
     model = FloatLP(_ball_program(view, norms))
     guess = model.maximize(np.append(np.zeros(len(view.low)), 1.0))
-    if guess is None:
-        return Ball(polytope.centre, _root(square), None)
-    moved = on_grid(view.unscaled(guess.point[:-1]), [exponent - _CENTRE_BITS] * len(view.low)) + inside
-    better = _squared_radius(whole.system, moved) if whole.system.strictly_inside(moved) else None
-    centre, best = (moved, better) if better is not None and better > square else (inside, square)
-    duals = np.maximum(guess.duals, 0.0)
-    duals[: len(norms)] /= np.where(norms > 0, norms, 1.0)
-    return Ball(whole.lift(centre), _root(best), _radius_limit(whole.system, _raw_duals(view, duals)))
+    centre, best, limit = inside, square, None
+    if guess is not None:
+        moved = on_grid(view.unscaled(guess.point[:-1]), [exponent - _CENTRE_BITS] * len(view.low)) + inside
+        better = _squared_radius(whole.system, moved) if whole.system.strictly_inside(moved) else None
+        centre, best = (moved, better) if better is not None and better > square else (inside, square)
+        duals = np.maximum(guess.duals, 0.0)
+        duals[: len(norms)] /= np.where(norms > 0, norms, 1.0)
+        limit = _radius_limit(whole.system, _raw_duals(view, duals))
+    ball = Ball(whole.lift(centre), _root(best), limit)
+    if limit is not None and limit <= ball.radius * _CLOSE:
+        return ball
+    return _exact_ball(whole) or ball
+
+
+def _exact_ball(whole: Candidates) -> Ball | None:
+    """Solve the ball's linear program with norms rounded up; None where it is large, or balls grow without end.
+
+    A norm of at least 1 is rounded by less than 2**-64 of it, so the largest radius exceeds the optimum by no more.
+    """
+    system, size = whole.system, len(whole.low)
+    if (system.shape[0] + 2 * size) * (size + 1) > _SMALL:
+        return None
+    rows: list[list[int]] = []
+    for row, bound in zip(system.matrix.tolist(), system.rhs.tolist(), strict=True):
+        length = math.isqrt(sum(a * a for a in row) << (2 * _ROOT_BITS)) + 1 if any(row) else 0
+        rows.append([*(a << _ROOT_BITS for a in row), length, bound << _ROOT_BITS])
+    for i, pair in enumerate(zip(system.lower, system.upper, strict=True)):
+        for sign, bound in zip((-1, 1), pair, strict=True):
+            if bound is not None:
+                unit = [sign * bound.denominator if k == i else 0 for k in range(size)]
+                rows.append([*unit, bound.denominator, sign * bound.numerator])
+    table = int_array(v for row in rows for v in row).reshape(len(rows), size + 2)
+    open_ends: tuple[Bound, ...] = (None,) * (size + 1)
+    program = System(table[:, :-1], table[:, -1], (*open_ends[:-1], Fraction(0)), open_ends)
+    outcome = optimize(program, from_fractions([0] * size + [1]))
+    if not isinstance(outcome, Optimal):
+        return None
+    return Ball(whole.lift(outcome.point[:-1]), outcome.value, outcome.value * (1 + Fraction(1, 1 << _ROOT_BITS)))
 
 
 def _ball_program(view: FloatView, norms: Floats) -> FloatView:

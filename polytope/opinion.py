@@ -163,7 +163,9 @@ class _Rows:
 
 def _stance(rows: _Rows, radius: float | None, normal: _Normal) -> tuple[Stance, str, int | None]:
     """Put the figures into words."""
-    if normal.radius < TOLERANCE or (rows.unclear and rows.unclear == rows.checked):
+    thin = normal.radius < TOLERANCE * max(1.0, float(normal.reach.max()))
+    lost = (rows.unclear and rows.unclear == rows.checked) or (thin and rows.against is not None)
+    if normal.radius < TOLERANCE or lost:
         return "too thin to tell", "too thin to tell", None
     if rows.against is not None:
         return "disagrees", f"disagrees at row {rows.against}", rows.against
@@ -178,6 +180,7 @@ def _stance(rows: _Rows, radius: float | None, normal: _Normal) -> tuple[Stance,
     return "agrees", f"agrees on {extent}{unclear}", None
 
 
+@np.errstate(all="ignore")
 def _normalised(polytope: Minimal) -> _Normal:
     """Write the kept and dropped rows with unit normals around the centre."""
     whole = candidates(polytope.domain, polytope.given)
@@ -193,7 +196,8 @@ def _normalised(polytope: Minimal) -> _Normal:
             axis = whole.keys[position].axis
             normals[k, abs(axis) - 1] = 1.0 if axis > 0 else -1.0
             reach[k] = view.high[axis - 1] if axis > 0 else -view.low[-axis - 1]
-    unit = float(np.exp2(np.floor(np.log2(np.median(reach))))) if len(reach) else 1.0
+    middle = float(np.median(reach)) if len(reach) else 1.0
+    unit = float(np.exp2(np.floor(np.log2(middle)))) if 0 < middle < np.inf else 1.0
     excess = _excesses(polytope, dict(zip(chosen, normals, strict=True)), dict(zip(chosen, reach, strict=True)), unit)
     general = tuple(position in whole.by_position for position in chosen)
     radius, limit = _ball_bounds(polytope, reach)

@@ -31,46 +31,47 @@ class Exits:
     points: Floats
 
 
+@np.errstate(all="ignore")
 def coordinate_exits(view: FloatView, ceiling: Floats) -> tuple[Ints, Floats]:
     """Return the bounds that a ray along their own coordinate meets before any row, and short signed offsets beyond."""
     rows, size = view.matrix.shape
     targets: list[Ints] = []
     lengths: list[Floats] = []
     for sign, gaps, first in ((1.0, view.high, rows), (-1.0, -view.low, rows + size)):
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-            rate = np.divide(sign * view.matrix, view.slack[:, None]).max(axis=0, initial=0.0)
-            limit = np.minimum(np.where(rate > 0, 1 / rate, np.inf), ceiling[first : first + size])
-            room = np.minimum(limit - gaps, gaps)
-            clear = np.isfinite(gaps) & (room > gaps * (_GAP - 1))
-            grid = np.exp2(np.floor(np.log2(np.where(clear, room, 1.0))))
-            beyond = (np.floor(np.where(clear, gaps, 0.0) / grid) + 1) * grid
+        rate = np.divide(sign * view.matrix, view.slack[:, None]).max(axis=0, initial=0.0)
+        limit = np.minimum(np.where(rate > 0, 1 / rate, np.inf), ceiling[first : first + size])
+        room = np.minimum(limit - gaps, gaps)
+        clear = np.isfinite(gaps) & (room > gaps * (_GAP - 1))
+        grid = np.exp2(np.floor(np.log2(np.where(clear, room, 1.0))))
+        beyond = (np.floor(np.where(clear, gaps, 0.0) / grid) + 1) * grid
         where = np.flatnonzero(clear)
         targets.append(first + where)
         lengths.append(sign * beyond[where])
     return np.concatenate(targets), np.concatenate(lengths)
 
 
+@np.errstate(all="ignore")
 def shoot(view: FloatView, directions: Floats, ceiling: Floats) -> Exits:
     """Follow rays from the centre along directions (n, b); ``ceiling`` limits how far beyond each row they may end."""
     speeds = view.matrix @ directions
-    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        times = np.concatenate([
-            np.where(speeds > 0, view.slack[:, None] / speeds, np.inf),
-            np.where(directions > 0, view.high[:, None] / directions, np.inf),
-            np.where(directions < 0, view.low[:, None] / directions, np.inf),
-        ])
-        first = times.argmin(axis=0)
-        columns = np.arange(directions.shape[1])
-        start = times[first, columns]
-        times[first, columns] = np.inf
-        reach = np.concatenate([view.slack, view.high, -view.low])[first]
-        second = np.minimum(times.min(axis=0), start * (ceiling[first] / reach))
-        stop = np.where(second < 4 * start, (start + second) / 2, 2 * start)
-        clear = np.isfinite(start) & (second > start * _GAP)
-        points = directions * np.where(clear, stop, 0)
+    times = np.concatenate([
+        np.where(speeds > 0, view.slack[:, None] / speeds, np.inf),
+        np.where(directions > 0, view.high[:, None] / directions, np.inf),
+        np.where(directions < 0, view.low[:, None] / directions, np.inf),
+    ])
+    first = times.argmin(axis=0)
+    columns = np.arange(directions.shape[1])
+    start = times[first, columns]
+    times[first, columns] = np.inf
+    reach = np.concatenate([view.slack, view.high, -view.low])[first]
+    second = np.minimum(times.min(axis=0), start * (ceiling[first] / reach))
+    stop = np.where(second < 4 * start, (start + second) / 2, 2 * start)
+    clear = np.isfinite(start) & (second > start * _GAP)
+    points = directions * np.where(clear, stop, 0)
     return Exits(np.where(clear, first, -1).astype(np.int64), points)
 
 
+@np.errstate(all="ignore")
 def shorten(view: FloatView, targets: Ints, points: Floats, ceiling: Floats) -> tuple[Floats, Mask]:
     """Round points (n, b) to as few bits as keep them beyond their target row alone, judged in float64.
 
@@ -93,6 +94,7 @@ def shorten(view: FloatView, targets: Ints, points: Floats, ceiling: Floats) -> 
     return out, done
 
 
+@np.errstate(all="ignore")
 def beyond_alone(view: FloatView, targets: Ints, points: Floats, ceiling: Floats) -> Mask:
     """Judge in float64 which points (n, b) violate their target row alone, clear of rounding noise."""
     columns = np.arange(points.shape[1])
@@ -107,6 +109,7 @@ def beyond_alone(view: FloatView, targets: Ints, points: Floats, ceiling: Floats
     return np.asarray(clear & ~over.any(axis=0))
 
 
+@np.errstate(all="ignore")
 def metric_directions(view: FloatView, functionals: Floats, weight: float) -> Floats:
     """Return the directions (n, b) in which functionals (n, b) grow fastest, lengths measured by the slacks.
 
@@ -114,8 +117,7 @@ def metric_directions(view: FloatView, functionals: Floats, weight: float) -> Fl
     quadratic programming, 1967), with the rows' part multiplied by ``weight``: the more, the longer the ray runs along
     the other rows instead of through them.
     """
-    with np.errstate(divide="ignore"):
-        diagonal = np.maximum(1 / view.high**2 + 1 / view.low**2, _LOOSE)
+    diagonal = np.maximum(1 / view.high**2 + 1 / view.low**2, _LOOSE)
     rows = view.matrix * (np.sqrt(weight) / view.slack)[:, None]
     plain = functionals / diagonal[:, None]
     if not len(rows):
@@ -125,4 +127,4 @@ def metric_directions(view: FloatView, functionals: Floats, weight: float) -> Fl
         inner = np.linalg.solve(np.eye(len(rows)) + spread @ rows.T, rows @ plain)
     except np.linalg.LinAlgError:
         return plain
-    return plain - spread.T @ inner
+    return np.asarray(plain - spread.T @ inner)
