@@ -108,7 +108,7 @@ def pullback(program: Program, winners: Winners, cotangents: Mapping[int, Ration
             offset = instruction.offset.num.tolist()
             shifted = int_array(sum(map(mul, offset, column)) for column in cotangent.num.T.tolist())
             constant = constant + Rationals(shifted, cotangent.den * instruction.offset.den)
-        for src, part in _pull(program, position, winners.get(position), cotangent):
+        for src, part in pull(program, position, winners.get(position), cotangent):
             pending[src] = pending[src] + part if src in pending else part
     return pending.get(0, zeros(program.input_size, batch)), constant
 
@@ -192,10 +192,10 @@ def _multiply(matrices: Sequence[linalg.IntMatrix], den: int, rows: int, source:
     return Rationals(np.concatenate(parts), source.den * den)
 
 
-def _pull(
+def pull(
     program: Program, position: int, winners: IndexArray | None, cotangent: Rationals
 ) -> list[tuple[int, Rationals]]:
-    """Return the cotangents that one instruction hands to its sources."""
+    """Return the cotangents that one instruction hands to its sources; a ``Max`` needs its winners' source indices."""
     instruction = program.instructions[position]
     match instruction:
         case Input():
