@@ -15,8 +15,8 @@ from exactbox.polytope.domain import Bound, Domain, bounds, box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
-from exactbox.polytope.rational import Rationals, concatenate, exact
-from exactbox.rounding import exact_text, round_to
+from exactbox.polytope.rational import Rationals, concatenate, exact, parse_number
+from exactbox.rounding import decimal_text, exact_text, round_to
 from exactbox.sources import AnyArray, Table, names_from_header, read_csv_lines, read_table
 
 NO_BOX = "all of R^d: no box given"
@@ -123,12 +123,12 @@ def ball(given: DomainRead, point: Rationals, radius: object) -> DomainRead:
     return DomainRead(domain_from_rows(low, high, matrix, rhs, equations[:, :-1], equations[:, -1]), where)
 
 
-def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], *, rounded: bool) -> None:
+def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], unrounded: Rationals | None = None) -> None:
     """Refuse a point (d,) outside its domain with a message that names the inputs.
 
     Args:
         names: one an input.
-        rounded: whether rounding to the input's type changed a value, which the message then mentions.
+        unrounded: the point as it was before rounding, which the message mentions where that one lies inside.
     """
     domain = given.domain
     if domain.contains(point):
@@ -140,7 +140,8 @@ def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], *, r
             found.append(f"{names[i]} is {show_bound(x, '')}, outside {interval}")
     shown = found or domain.violations(point)
     text = "; ".join(shown[:3]) + (f"; and {len(shown) - 3} more" if len(shown) > 3 else "")
-    hint = " (rounding to the input's type moved it: widen the box, or keep exact input)" if rounded else ""
+    moved = unrounded is not None and domain.contains(unrounded)
+    hint = " (rounding to the input's type moved it out: widen the box, or keep exact input)" if moved else ""
     raise InputError(f"the input lies outside the domain, {given.text}: {text}{hint}")
 
 
@@ -152,8 +153,10 @@ def show_bound(bound: Bound, missing: str) -> str:
     """
     if bound is None:
         return missing
-    value = float(bound)
-    return f"{value:.9g}" if exact([f"{value:.9g}"]).item(0) == bound else exact_text(bound, 24)
+    short = decimal_text(bound, 9)
+    if parse_number(short) == bound:
+        return short
+    return exact_text(bound) if bound.denominator < 1000 else decimal_text(bound, 17)
 
 
 def _spread(what: str, given: object, size: int) -> tuple[Bound, ...]:

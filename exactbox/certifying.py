@@ -207,7 +207,7 @@ def certify(
     read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
     names = loaded.input_names(read.columns)
     stated = _domain(loaded.program, domain, box, lower, upper)
-    check_inside(stated, read.point, names, rounded=read.changed > 0)
+    check_inside(stated, read.point, names, read.given)
     where = stated if eps is None else ball(stated, read.point, eps)
     plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
     heard.begin("region")

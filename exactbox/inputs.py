@@ -26,6 +26,7 @@ class InputRead:
 
     Args:
         point: shape (d,), all inputs flattened in C order and concatenated; exact.
+        given: shape (d,), the same before rounding.
         origin: where it was read from.
         ports: the model's inputs.
         changed: how many entries differ from what was given because they were rounded to the input's type.
@@ -34,6 +35,7 @@ class InputRead:
     """
 
     point: Rationals
+    given: Rationals
     origin: str
     ports: tuple[Port, ...]
     changed: int
@@ -69,6 +71,7 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     columns = tuple(name for part in parts for name in part.columns)
     return InputRead(
         concatenate([part.point for part in parts]),
+        concatenate([part.given for part in parts]),
         "; ".join(part.origin for part in parts),
         program.inputs,
         sum(part.changed for part in parts),
@@ -162,6 +165,7 @@ def _is_archive(given: object) -> bool:
 @dataclass(frozen=True, eq=False)
 class _PortRead:
     point: Rationals
+    given: Rationals
     origin: str
     changed: int
     columns: tuple[str, ...]
@@ -171,12 +175,12 @@ def _read_port(port: Port, given: object, row: int | None, exact_input: bool) ->
     table = sample_of(_table(port, given), port, row)
     values = table.exact().reshape(-1)
     if exact_input:
-        return _PortRead(values, table.origin, 0, table.columns)
+        return _PortRead(values, values, table.origin, 0, table.columns)
     try:
         rounded, changed = round_to(values, port.dtype)
     except InputError as error:
         raise InputError(f"{table.origin}: {error}") from None
-    return _PortRead(rounded, table.origin, changed, table.columns)
+    return _PortRead(rounded, values, table.origin, changed, table.columns)
 
 
 def _table(port: Port, given: object) -> Table:

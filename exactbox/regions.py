@@ -62,5 +62,5 @@ def _read(program: Program, x: object, domain: Domain | None, exact_input: bool)
     read = read_inputs(program, x, exact_input=exact_input)
     stated = everywhere(program) if domain is None else given_domain(program, domain)
     names = [program.input_name(i) for i in range(program.input_size)]
-    check_inside(stated, read.point, names, rounded=read.changed > 0)
+    check_inside(stated, read.point, names, read.given)
     return read.point, stated.domain

@@ -209,7 +209,7 @@ def test_box(refused: Refused, box: tuple[str, ...], message: str) -> None:
 
 def test_rounding_out_of_the_box_is_explained(refused: Refused) -> None:
     text = refused(*certify(IRIS, "--input", "0.1,0,0,0", "--box", "0", "0.1"))
-    assert "rounding to the input's type moved it" in text
+    assert "rounding to the input's type moved it out" in text
 
 
 @pytest.mark.parametrize("target", ["rose", "3", "-1"])
