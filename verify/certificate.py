@@ -224,12 +224,12 @@ def _facets(claims: Claims) -> tuple[dict[str, Any] | None, dict[str, Any] | Non
     if minimal is None:
         return None, None
     stated = {"of": claims.minimal_of, "rows": list(minimal.facets), "open": list(minimal.undecided)}
-    sizes = _Sizes(minimal)
+    sizes = RowSizes(minimal)
     verdicts = [_verdict(position, verdict, sizes) for position, verdict in enumerate(minimal.verdicts)]
     return stated, {"centre": hex_texts(minimal.centre), "verdicts": verdicts}
 
 
-def _verdict(position: int, verdict: Verdict, sizes: _Sizes) -> list[Any]:
+def _verdict(position: int, verdict: Verdict, sizes: RowSizes) -> list[Any]:
     match verdict:
         case Free():
             return ["free"]
@@ -251,7 +251,7 @@ def _columns(values: Mapping[int, Fraction]) -> tuple[list[int], list[str]]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Sizes:
+class RowSizes:
     """How many times the primitive reduced row of the format each row of a minimal representation is."""
 
     minimal: Minimal

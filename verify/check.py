@@ -410,14 +410,15 @@ class Region:
         return rows + [self.row(self.last, {**own, **{j: -v for j, v in term.items()}}) for term in rivals]
 
 
-def show(*values: Fraction) -> str:
+def show(*values: Fraction | None) -> str:
     """Write rationals in decimal, long ones rounded, of many the first: what is exact is the statement's hash."""
     texts: list[str] = []
     for value in values[:8]:
-        bits = (value.numerator.bit_length(), value.denominator.bit_length())
-        whole, rest = divmod(abs(value.numerator) * 10**15 // value.denominator, 10**15)
-        about = f"{whole}.{rest:015d}" if 0 < whole + rest < 10**30 else f"2^{bits[0] - bits[1]}"
-        texts.append(str(value) if max(bits) <= 40 else f"about {'-' * (value < 0)}{about}")
+        top, bottom = (0, 1) if value is None else (value.numerator, value.denominator)
+        whole, rest = divmod(abs(top) * 10**15 // bottom, 10**15)
+        about = f"{whole}.{rest:015d}" if 0 < whole + rest < 10**30 else f"2^{top.bit_length() - bottom.bit_length()}"
+        exact = max(top.bit_length(), bottom.bit_length()) <= 40
+        texts.append(str(value).lower() if exact else f"about {'-' * (top < 0)}{about}")
     return ", ".join([*texts, f"... {len(values)} numbers"] if len(values) > 8 else texts)
 
 
@@ -425,9 +426,8 @@ def in_words(region: Region) -> Iterator[str]:
     """State what a region certificate proves, but for facets and distances."""
     domain, program, size = region.domain, region.program, region.domain.size
     for name, side in (("lower", domain.lower), ("upper", domain.upper)):
-        ends = [Fraction(end, domain.den) for end in side if end is not None]
-        which = f"all {show(ends[0])}" if len(set(ends)) == 1 and len(ends) == size else show(*ends) or "none"
-        yield f"D: {name} bounds of y in R^{size}: {which}"
+        ends = [None if end is None else Fraction(end, domain.den) for end in side]
+        yield f"D: {name} bounds of y in R^{size}: {show(*ends) if len(set(ends)) > 1 else f'all {show(ends[0])}'}"
     yield f"D: {len(domain.rows)} inequalities, bounds among them, and {len(domain.equations)} equations in all"
     yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
     yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
@@ -478,8 +478,8 @@ def main(arguments: list[str]) -> int:
     """Check the files named on the command line, print the outcome, and return the exit code."""
     try:
         form(len(arguments) in (1, 2), "usage: check.py CERTIFICATE [PROGRAM]")
-        folder = os.path.dirname(arguments[0])
-        report = check(_read(arguments[0]), lambda name: _read([*arguments, os.path.join(folder, name)][1]))
+        beside = partial(os.path.join, os.path.dirname(arguments[0]))
+        report = check(_read(arguments[0]), lambda name: _read([*arguments, beside(name)][1]))
     except (Rejected, OSError, MemoryError) as error:
         code = error.code if isinstance(error, Rejected) else 3
         print(f"{'rejected' if code == 1 else 'malformed'}: {ascii(str(error) or 'not enough memory')[1:-1]}")
