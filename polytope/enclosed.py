@@ -260,7 +260,8 @@ def _take(source: Enclosure, index: IndexArray) -> Enclosure:
     if not len(source.centre):
         blank = np.zeros((len(index), source.centre.shape[1]))
         return Enclosure(blank, blank)
-    centre, radius = source.centre[index], source.radius[index]
+    inside = np.maximum(index, 0)
+    centre, radius = source.centre[inside], source.radius[inside]
     zero = index < 0
     if zero.any():
         centre[zero] = 0.0
