@@ -85,7 +85,7 @@ class Space:
         """Return the target's gradient (k,) over scaled coordinates."""
         rows = len(self.view.slack)
         if target < rows:
-            return self.view.matrix[target]
+            return np.asarray(self.view.matrix[target])
         gradient = np.zeros(len(self.columns))
         upper = target < rows + len(self.columns)
         gradient[(target - rows) % len(self.columns)] = 1.0 if upper else -1.0
@@ -95,7 +95,7 @@ class Space:
         """Return the target's gradient (k,) over v."""
         rows = len(self.system.rhs)
         if target < rows:
-            return self.system.matrix[target]
+            return np.asarray(self.system.matrix[target])
         gradient = np.zeros(len(self.columns), dtype=object)
         gradient[(target - rows) % len(self.columns)] = 1 if target < rows + len(self.columns) else -1
         return gradient

@@ -108,7 +108,7 @@ def boxes_around(draw: st.DrawFn, point: Sequence[Fraction]) -> tuple[list[Bound
 
 @st.composite
 def rows_around(draw: st.DrawFn, point: Sequence[Fraction], most: int) -> tuple[list[list[Fraction]], list[Fraction]]:
-    """Draw rows that hold at a point, strictly unless they are zero: duplicates, opposites, sums, zeros, wild scales."""
+    """Draw rows that hold at a point, strictly unless zero: duplicates, opposites, sums, zeros, wild scales."""
     matrix: list[list[Fraction]] = []
     rhs: list[Fraction] = []
     for _ in range(draw(st.integers(0, most))):
