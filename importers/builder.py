@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
-from exactbox.importers.values import NEVER_WINS, Constant, Data, FloatArray, broadcast, object_array, raise_unless
+from exactbox.importers.values import NEVER_WINS, Constant, Data, FloatArray, object_array, raise_unless
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import (
     CONSTANT_ZERO,
@@ -150,7 +150,7 @@ class Builder:
             layout = self._layout(left.srcs[0], left)
             position = self.emit(Add(left.srcs[0], right.srcs[0]), left.size, layout, rounding)
             return Data((position,), left.index, left.dtype)
-        first, second = (self.vector(broadcast(part, shape)) for part in (left, right))
+        first, second = (self.vector(part.broadcast(shape)) for part in (left, right))
         position = self.emit(Add(first, second), math.prod(shape), shape, rounding)
         return self.wrap(position, shape, left.dtype)
 

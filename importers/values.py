@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,7 @@ from exactbox.polytope.rational import Rationals, exact
 
 AnyArray = npt.NDArray[Any]
 FloatArray = npt.NDArray[np.float64]
+Move = Callable[[AnyArray], AnyArray]
 
 NEVER_WINS = -2
 """Index of an entry that is minus infinity: allowed only as a candidate of a maximum, where it is dropped."""
@@ -77,6 +78,17 @@ class Constant:
         except InputError as error:
             raise RefusedError(f"a constant operand is not finite: {error}") from None
 
+    def moved(self, change: Move) -> Constant:
+        """Rearrange the entries: reshape, transpose, slice, ..."""
+        error = None if self.error is None else np.asarray(change(self.error))
+        if isinstance(self.values, Rationals):
+            return Constant(Rationals(object_array(change(self.values.num)), self.values.den), self.dtype, error)
+        return Constant(np.asarray(change(self.values)), self.dtype, error)
+
+    def broadcast(self, shape: tuple[int, ...]) -> Constant:
+        """Repeat the entries to a larger shape by numpy's rules."""
+        return self if self.shape == shape else self.moved(lambda array: np.broadcast_to(array, shape))
+
     def magnitudes(self) -> FloatArray:
         """Return upper bounds of the absolute values, also of the runtime's own."""
         if isinstance(self.values, Rationals):
@@ -131,25 +143,16 @@ class Data:
         """Whether the element type is a float."""
         return self.dtype in FLOAT_TYPES
 
+    def moved(self, change: Move) -> Data:
+        """Rearrange the entries: reshape, transpose, slice, ..."""
+        return Data(self.srcs, np.asarray(change(self.index), dtype=np.int64), self.dtype)
+
+    def broadcast(self, shape: tuple[int, ...]) -> Data:
+        """Repeat the entries to a larger shape by numpy's rules."""
+        return self if self.shape == shape else self.moved(lambda array: np.broadcast_to(array, shape))
+
 
 Value = Constant | Data
-Move = Callable[[AnyArray], AnyArray]
-
-
-@overload
-def move(value: Data, change: Move) -> Data: ...
-@overload
-def move(value: Constant, change: Move) -> Constant: ...
-@overload
-def move(value: Value, change: Move) -> Value: ...
-def move(value: Value, change: Move) -> Value:
-    """Apply a rearrangement of entries (a reshape, transpose, slice, ...) to a tensor of either kind."""
-    if isinstance(value, Data):
-        return Data(value.srcs, np.asarray(change(value.index), dtype=np.int64), value.dtype)
-    error = None if value.error is None else np.asarray(change(value.error))
-    if isinstance(value.values, Rationals):
-        return Constant(Rationals(object_array(change(value.values.num)), value.values.den), value.dtype, error)
-    return Constant(np.asarray(change(value.values)), value.dtype, error)
 
 
 def object_array(value: AnyArray | int) -> AnyArray:
@@ -159,17 +162,6 @@ def object_array(value: AnyArray | int) -> AnyArray:
     out = np.empty((), dtype=object)
     out[()] = value
     return out
-
-
-@overload
-def broadcast(value: Data, shape: tuple[int, ...]) -> Data: ...
-@overload
-def broadcast(value: Constant, shape: tuple[int, ...]) -> Constant: ...
-@overload
-def broadcast(value: Value, shape: tuple[int, ...]) -> Value: ...
-def broadcast(value: Value, shape: tuple[int, ...]) -> Value:
-    """Repeat a tensor to a larger shape by numpy's rules."""
-    return value if value.shape == shape else move(value, lambda array: np.broadcast_to(array, shape))
 
 
 def integer_constant(values: AnyArray | list[int]) -> Constant:

@@ -21,6 +21,7 @@ from exactbox.polytope.rational import from_fractions
 
 @folds("Constant")
 def constant(call: Call) -> Constant:
+    """A constant in any of its attributes."""
     node = call.node
     for name in ("value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings"):
         given = node.attributes.get(name)
@@ -35,6 +36,7 @@ def constant(call: Call) -> Constant:
 
 @folds("ConstantOfShape")
 def constant_of_shape(call: Call) -> Constant:
+    """One value everywhere."""
     dims = tuple(call.integers(0, "the shape"))
     call.check_size(dims)
     fill = call.node.tensor("value") or Constant(np.zeros(1, dtype=np.float32), "float32")
@@ -43,6 +45,7 @@ def constant_of_shape(call: Call) -> Constant:
 
 @folds("Range")
 def range_(call: Call) -> Constant:
+    """start, start + step, ..., exactly."""
     start, limit, step = (call.constant(i, "a bound of the range") for i in range(3))
     first, last, by = (part.rationals().item() for part in (start, limit, step))
     if by == 0:
@@ -71,6 +74,7 @@ _INTEGER_BINARY: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
 
 @folds(*_INTEGER_BINARY)
 def integer_binary(call: Call) -> Constant | None:
+    """Arithmetic and logic on whole numbers."""
     values = [call.constant(i, "an operand") for i in range(len(call.inputs))]
     if any(value.dtype not in INTEGER_TYPES | {"bool"} for value in values):
         return None
@@ -83,6 +87,7 @@ def integer_binary(call: Call) -> Constant | None:
 
 @folds("Div", "Mod")
 def integer_division(call: Call) -> Constant | None:
+    """Quotient (the fraction dropped) or remainder of whole numbers."""
     left, right = call.constant(0, "the dividend"), call.constant(1, "the divisor")
     if left.dtype not in INTEGER_TYPES:
         return None
@@ -109,6 +114,7 @@ _COMPARISONS: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
 
 @folds(*_COMPARISONS)
 def comparison(call: Call) -> Constant:
+    """Exact comparison of constants."""
     left, right = call.constant(0, "an operand"), call.constant(1, "an operand")
     common_shape(call, [left, right])
     return Constant(np.asarray(_COMPARISONS[call.node.op](left.plain(), right.plain()), dtype=np.bool_), "bool")
@@ -116,6 +122,7 @@ def comparison(call: Call) -> Constant:
 
 @folds("Not")
 def negation(call: Call) -> Constant:
+    """Logical not."""
     return Constant(~call.constant(0, "the operand").plain().astype(bool), "bool")
 
 
@@ -124,6 +131,7 @@ _INTEGER_UNARY: dict[str, Callable[[AnyArray], AnyArray]] = {"Neg": np.negative,
 
 @folds(*_INTEGER_UNARY)
 def integer_unary(call: Call) -> Constant | None:
+    """Sign changes of whole numbers."""
     value = call.constant(0, "the operand")
     if value.dtype not in INTEGER_TYPES:
         return None
@@ -136,6 +144,7 @@ _WHOLE: dict[str, Callable[[Fraction], int]] = {"Floor": math.floor, "Ceil": mat
 
 @folds(*_WHOLE)
 def rounding(call: Call) -> Constant:
+    """Whole numbers below, above or nearest (ties to even), exactly."""
     value = call.constant(0, "the operand")
     whole = [_WHOLE[call.node.op](item) for item in value.rationals().fractions()]
     return Constant(from_fractions(whole, value.shape), value.dtype)
@@ -143,6 +152,7 @@ def rounding(call: Call) -> Constant:
 
 @folds("Reciprocal")
 def reciprocal(call: Call) -> Constant:
+    """1 / c, exactly."""
     value = call.constant(0, "the operand")
     values = value.rationals().fractions()
     if 0 in values:
@@ -153,6 +163,7 @@ def reciprocal(call: Call) -> Constant:
 
 @folds("Sqrt")
 def square_root(call: Call) -> Constant:
+    """Roots: rational ones exactly, others as the floor to 80 significant bits."""
     value = call.constant(0, "the operand")
     roots: list[Fraction] = []
     for place, item in enumerate(value.rationals().fractions()):
@@ -178,6 +189,7 @@ _INTEGER_REDUCTIONS: dict[str, Callable[..., AnyArray]] = {
 
 @folds(*_INTEGER_REDUCTIONS)
 def integer_reduction(call: Call) -> Constant | None:
+    """Reductions of whole numbers."""
     value = call.constant(0, "the operand")
     if value.dtype not in INTEGER_TYPES:
         return None
@@ -193,5 +205,6 @@ def integer_reduction(call: Call) -> Constant | None:
 
 @folds("NonZero")
 def non_zero(call: Call) -> Constant:
+    """Indices of the entries that are not 0."""
     found = np.nonzero(call.constant(0, "the operand").plain())
     return Constant(np.asarray(found, dtype=np.int64), "int64")

@@ -10,13 +10,14 @@ from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import operand_rounding
 from exactbox.importers.ops.windows import OUTSIDE, windows
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import Data, move
+from exactbox.importers.values import Data
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO
 
 
 @lowers("Conv")
 def conv(call: Call) -> Data:
+    """Gather the windows of each group, multiply them by its weights, add the bias."""
     data, weight = call.data(), call.constant(1, "the weight")
     bias = call.optional_constant(2, "the bias")
     groups = call.node.integer("group", 1)
@@ -28,7 +29,7 @@ def conv(call: Call) -> Data:
     flat = data.index.reshape(batch, groups, per_group, -1)
     entries = np.where(index == OUTSIDE, CONSTANT_ZERO, flat[..., index])
     patches = entries.transpose(1, 0, 3, 2, 4)  # group, batch, window, channel, position
-    matrix = move(weight, lambda array: array.reshape(groups, maps // groups, -1))
+    matrix = weight.moved(lambda array: array.reshape(groups, maps // groups, -1))
     shape = (groups, batch, len(index), maps // groups)
     extra = Rounding(terms=1, operand_error=matrix.error)
     if bias is not None:
@@ -36,10 +37,10 @@ def conv(call: Call) -> Data:
         extra = Rounding(extra.terms, spread, extra.operand_error)
     rows = batch * len(index)
     result = call.builder.matmul(Data(data.srcs, patches, data.dtype), matrix.rationals(), rows, shape, extra)
-    image = move(result, lambda array: array.transpose(1, 0, 3, 2).reshape(batch, maps, *where.out))
+    image = result.moved(lambda array: array.transpose(1, 0, 3, 2).reshape(batch, maps, *where.out))
     if bias is None:
         return image
-    column = move(bias, lambda array: array.reshape(-1, *(1 for _ in size)))
+    column = bias.moved(lambda array: array.reshape(-1, *(1 for _ in size)))
     return call.builder.shift(image, column.rationals(), operand_rounding(column))
 
 

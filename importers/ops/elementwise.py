@@ -11,7 +11,7 @@ import numpy as np
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
 from exactbox.importers.registry import lowers, refuses
-from exactbox.importers.values import Constant, Data, Value, broadcast, move, object_array
+from exactbox.importers.values import Constant, Data, Value, object_array
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
 from exactbox.polytope.rational import Rationals, from_fractions, int_array
@@ -46,7 +46,7 @@ def operands(call: Call) -> tuple[Value, Value, tuple[int, ...]]:
     if call.node.version < 7 and call.node.integer("broadcast", 0):
         axis = call.axis(call.node.integer("axis", len(left.shape) - len(right.shape)), len(left.shape))
         tail = (1,) * (len(left.shape) - axis - len(right.shape))
-        right = move(right, lambda array: array.reshape(array.shape + tail))
+        right = right.moved(lambda array: array.reshape(array.shape + tail))
     return left, right, common_shape(call, [left, right])
 
 
@@ -69,6 +69,7 @@ def real(call: Call, value: Value) -> Value:
 
 @lowers("Add", "Sub")
 def add(call: Call) -> Data:
+    """Add or subtract; of two data operands too."""
     left, right, shape = operands(call)
     sign = -1 if call.node.op == "Sub" else 1
     return plus(call, left, right, shape, sign)
@@ -82,9 +83,9 @@ def plus(
     left, right = real(call, left), real(call, right)
     if isinstance(right, Constant):
         values = right.rationals()
-        first = broadcast(builder.data(left), shape)
+        first = builder.data(left).broadcast(shape)
         return builder.shift(first, values if sign > 0 else -values, operand_rounding(right))
-    second = broadcast(right if sign > 0 else builder.negate(right), shape)
+    second = (right if sign > 0 else builder.negate(right)).broadcast(shape)
     if isinstance(left, Constant):
         return builder.shift(second, left.rationals(), operand_rounding(left))
     return builder.add(left, second, rounding)
@@ -97,17 +98,19 @@ def operand_rounding(constant: Constant, terms: int = 0) -> Rounding | None:
 
 @lowers("Mul")
 def multiply(call: Call) -> Data:
+    """Multiply data by a constant; a product of two data operands is quadratic."""
     left, right, shape = operands(call)
     left, right = real(call, left), real(call, right)
     if isinstance(left, Constant):
         left, right = right, left
     if isinstance(right, Data):
         call.refuse("product of two data tensors")
-    return call.builder.scale(broadcast(call.builder.data(left), shape), right.rationals(), operand_rounding(right))
+    return call.builder.scale(call.builder.data(left).broadcast(shape), right.rationals(), operand_rounding(right))
 
 
 @lowers("Div")
 def divide(call: Call) -> Data:
+    """Divide data by a constant."""
     _, right, shape = operands(call)
     if isinstance(right, Data):
         call.refuse("division by data")
@@ -116,7 +119,7 @@ def divide(call: Call) -> Data:
         call.refuse("division by a constant that is 0")
     factor = from_fractions([1 / value for value in divisor.fractions()], divisor.shape)
     error = None if right.error is None else reciprocal_error(right)
-    return call.builder.scale(broadcast(call.data(0), shape), factor, Rounding(1, None, error))
+    return call.builder.scale(call.data(0).broadcast(shape), factor, Rounding(1, None, error))
 
 
 def reciprocal_error(divisor: Constant) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
@@ -130,22 +133,25 @@ def reciprocal_error(divisor: Constant) -> np.ndarray[tuple[int, ...], np.dtype[
 
 @lowers("Pow")
 def power(call: Call) -> Data:
+    """A power of 1 is the identity; every other power of data is curved."""
     exponent = call.constant(1, "the exponent").rationals()
     if not (exponent.num == exponent.den).all():
         call.refuse(f"a power other than 1: {CURVED}")
-    return broadcast(call.data(0), common_shape(call, [call.value(0), call.value(1)]))
+    return call.data(0).broadcast(common_shape(call, [call.value(0), call.value(1)]))
 
 
 @lowers("Neg")
 def negate(call: Call) -> Data:
+    """Multiply by -1."""
     return call.builder.negate(call.data())
 
 
 @lowers("Sum", "Mean")
 def total(call: Call) -> Data:
+    """Sum or mean of any number of operands."""
     values = [real(call, value) for value in call.present()]
     shape = common_shape(call, values)
-    result = broadcast(call.builder.data(values[0]), shape)
+    result = call.builder.data(values[0]).broadcast(shape)
     for value in values[1:]:
         result = plus(call, result, value, shape)
     if call.node.op == "Mean" and len(values) > 1:
@@ -155,25 +161,29 @@ def total(call: Call) -> Data:
 
 @lowers("Relu")
 def relu(call: Call) -> Data:
+    """max(0, z)."""
     return call.builder.elementwise_maximum([call.data()], with_zero=True)
 
 
 @lowers("Abs")
 def absolute(call: Call) -> Data:
+    """max(z, -z)."""
     data = call.data()
     return call.builder.elementwise_maximum([data, call.builder.negate(data)])
 
 
 @lowers("LeakyRelu")
 def leaky_relu(call: Call) -> Data:
+    """z above 0, alpha * z below."""
     return leaky(call.builder, call.data(), from_fractions([Fraction(call.node.number("alpha", 0.01))], ()))
 
 
 @lowers("PRelu")
 def prelu(call: Call) -> Data:
+    """z above 0, slope * z below, with a slope for each channel or entry."""
     data, slope = call.data(), call.constant(1, "the slope")
     if call.node.version < 7 and len(slope.shape) == 1 and slope.size > 1:
-        slope = move(slope, lambda array: array.reshape(-1, *(1 for _ in data.shape[2:])))
+        slope = slope.moved(lambda array: array.reshape(-1, *(1 for _ in data.shape[2:])))
     shape = common_shape(call, [data, slope])
     if shape != data.shape:
         call.refuse(f"a slope of shape {slope.shape} does not fit data of shape {data.shape}")
@@ -200,12 +210,14 @@ def leaky(builder: Builder, data: Data, slope: Rationals, constant: Constant | N
 
 @lowers("Max", "Min")
 def extremum(call: Call) -> Data:
+    """Entrywise maximum or minimum of any number of operands."""
     values = [real(call, value) for value in call.present()]
     return largest(call.builder, values, common_shape(call, values), -1 if call.node.op == "Min" else 1)
 
 
 @lowers("Clip")
 def clip(call: Call) -> Data:
+    """min(max(z, low), high), in this order: crossed bounds give the upper one."""
     result = call.data()
     for place, name, sign in ((1, "min", 1), (2, "max", -1)):
         bound = call.optional(place)
@@ -218,6 +230,7 @@ def clip(call: Call) -> Data:
 
 @lowers("HardSigmoid")
 def hard_sigmoid(call: Call) -> Data:
+    """max(0, min(1, alpha * z + beta))."""
     slope, offset = (Fraction(call.node.number(name, default)) for name, default in (("alpha", 0.2), ("beta", 0.5)))
     builder = call.builder
     line = builder.shift(builder.scale(call.data(), from_fractions([slope], ())), from_fractions([offset], ()))
@@ -232,6 +245,7 @@ def unit_interval(builder: Builder, data: Data) -> Data:
 
 @lowers("ThresholdedRelu")
 def thresholded_relu(call: Call) -> Data:
+    """z above alpha, else 0: continuous for alpha = 0 only."""
     if call.node.number("alpha", 1.0) != 0:
         call.refuse(JUMP)
     return call.builder.elementwise_maximum([call.data()], with_zero=True)
@@ -240,7 +254,7 @@ def thresholded_relu(call: Call) -> Data:
 def largest(builder: Builder, values: Sequence[Value], shape: tuple[int, ...], sign: int = 1) -> Data:
     """Return the entrywise maximum of tensors and constants, or for sign -1 their minimum."""
     given = [value for value in values if isinstance(value, Data)]
-    parts = [broadcast(value if sign > 0 else builder.negate(value), shape) for value in given]
+    parts = [(value if sign > 0 else builder.negate(value)).broadcast(shape) for value in given]
     size = parts[0].size
     columns = [np.arange(i * size, (i + 1) * size, dtype=np.int64) for i in range(len(parts))]
     fixed = [value for value in values if isinstance(value, Constant)]

@@ -10,7 +10,7 @@ import numpy as np
 from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import common_shape, plus
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import Constant, Data, Value, broadcast, move
+from exactbox.importers.values import Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import from_fractions
 
@@ -19,6 +19,7 @@ _PRODUCT = "product of two data tensors"
 
 @lowers("MatMul")
 def matmul(call: Call) -> Data:
+    """A product of data and a constant, on either side, in stacks."""
     left, right = call.value(0), call.value(1)
     if isinstance(left, Constant) and isinstance(right, Data):
         return product(call, call.data(1), left, data_first=False)
@@ -29,6 +30,7 @@ def matmul(call: Call) -> Data:
 
 @lowers("Gemm")
 def gemm(call: Call) -> Data:
+    """alpha * A @ B + beta * C with one of A and B constant."""
     left, right = call.value(0), call.value(1)
     left = turned(left) if call.node.integer("transA", 0) else left
     right = turned(right) if call.node.integer("transB", 0) else right
@@ -53,7 +55,7 @@ def gemm(call: Call) -> Data:
 
 def turned(value: Value) -> Value:
     """Swap the last two axes."""
-    return move(value, lambda array: np.swapaxes(array, -1, -2))
+    return value.moved(lambda array: np.swapaxes(array, -1, -2))
 
 
 def scaled(call: Call, value: Value, factor: Fraction) -> Value:
@@ -84,27 +86,27 @@ def product(
     if not data_first:
         return _weight_first(call, data, weight, rounding)
     vector_left, vector_right = len(data.shape) == 1, len(weight.shape) == 1
-    left = move(data, lambda array: array[None, :]) if vector_left else data
-    right = move(weight, lambda array: array[:, None]) if vector_right else weight
+    left = data.moved(lambda array: array[None, :]) if vector_left else data
+    right = weight.moved(lambda array: array[:, None]) if vector_right else weight
     if left.shape[-1] != right.shape[-2]:
         call.refuse(f"inner sizes {left.shape[-1]} and {right.shape[-2]} differ")
     result = _stacked(call, left, right, rounding)
     if vector_left:
-        result = move(result, lambda array: array[..., 0, :])
-    return move(result, lambda array: array[..., 0]) if vector_right else result
+        result = result.moved(lambda array: array[..., 0, :])
+    return result.moved(lambda array: array[..., 0]) if vector_right else result
 
 
 def _weight_first(call: Call, data: Data, weight: Constant, rounding: Rounding | None) -> Data:
     """Return weight @ data as the transpose of data^T @ weight^T."""
-    flipped = data if len(data.shape) == 1 else move(data, lambda array: np.swapaxes(array, -1, -2))
-    other = weight if len(weight.shape) == 1 else move(weight, lambda array: np.swapaxes(array, -1, -2))
+    flipped = data if len(data.shape) == 1 else data.moved(lambda array: np.swapaxes(array, -1, -2))
+    other = weight if len(weight.shape) == 1 else weight.moved(lambda array: np.swapaxes(array, -1, -2))
     if rounding is not None and rounding.magnitude is not None and rounding.magnitude.ndim > 1:
         rounding = Rounding(rounding.terms, np.swapaxes(rounding.magnitude, -1, -2))
     elif rounding is not None and rounding.magnitude is not None and rounding.magnitude.ndim == 1:
         rounding = Rounding(rounding.terms, rounding.magnitude[:, None])
     result = product(call, flipped, other, True, rounding)
     both = len(data.shape) > 1 and len(weight.shape) > 1
-    return move(result, lambda array: np.swapaxes(array, -1, -2)) if both else result
+    return result.moved(lambda array: np.swapaxes(array, -1, -2)) if both else result
 
 
 def _stacked(call: Call, left: Data, right: Constant, rounding: Rounding | None) -> Data:
@@ -113,13 +115,13 @@ def _stacked(call: Call, left: Data, right: Constant, rounding: Rounding | None)
     call.check_size((*batch, p, m))
     if math.prod(right.shape[:-2]) == 1:
         groups, rows = 1, math.prod(left.shape[:-2]) * p
-        weight = move(right, lambda array: array.reshape(k, m).T[None])
+        weight = right.moved(lambda array: array.reshape(k, m).T[None])
     else:
         groups, rows = math.prod(batch), p
         call.check_size((*batch, m, k))
-        left = broadcast(left, (*batch, p, k))
-        full = broadcast(right, (*batch, k, m))
-        weight = move(full, lambda array: np.swapaxes(array.reshape(groups, k, m), 1, 2))
+        left = left.broadcast((*batch, p, k))
+        full = right.broadcast((*batch, k, m))
+        weight = full.moved(lambda array: np.swapaxes(array.reshape(groups, k, m), 1, 2))
     shape = (*batch, p, m)
     extra = rounding or Rounding()
     magnitude = None if extra.magnitude is None else np.broadcast_to(extra.magnitude, shape).ravel()

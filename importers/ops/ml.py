@@ -9,7 +9,7 @@ from exactbox.importers.graph import constant_of
 from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
 from exactbox.importers.registry import ML, heads, lowers, refuses
-from exactbox.importers.values import Choice, Data, Scores, Tensor, Value, move
+from exactbox.importers.values import Choice, Data, Scores, Tensor, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, exact
 
@@ -22,6 +22,7 @@ refuses("OneHotEncoder", "CategoryMapper", "DictVectorizer", domain=ML, why="enc
 
 @lowers("Scaler", domain=ML)
 def scaler(call: Call) -> Data:
+    """(x - offset) * scale."""
     data = call.data()
     offset, scale = (_vector(call, name) for name in ("offset", "scale"))
     result = data
@@ -43,6 +44,7 @@ def _vector(call: Call, name: str) -> Rationals | None:
 
 @lowers("LinearRegressor", domain=ML)
 def linear_regressor(call: Call) -> Data:
+    """One affine function for each target."""
     if call.node.text("post_transform", "NONE") != "NONE":
         call.refuse(f"post_transform {call.node.text('post_transform', 'NONE')} is not lowered")
     return _linear(call, call.node.integer("targets", 1))
@@ -72,7 +74,7 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
 def _linear(call: Call, rows: int) -> Data:
     data = call.data()
     if len(data.shape) == 1:
-        data = move(data, lambda array: array[None, :])
+        data = data.moved(lambda array: array[None, :])
     coefficients = call.node.numbers("coefficients") or ()
     intercepts = call.node.numbers("intercepts") or (0.0,) * rows
     width = data.shape[-1]
@@ -86,17 +88,19 @@ def _linear(call: Call, rows: int) -> Data:
 
 @lowers("ArrayFeatureExtractor", domain=ML)
 def array_feature_extractor(call: Call) -> Value:
+    """Select entries of the last axis."""
     value = call.value(0)
     places = call.integers(1, "the index")
     width = value.shape[-1] if value.shape else 0
     if any(not 0 <= place < width for place in places):
         call.refuse(f"indices {places} leave an axis of length {width}")
-    picked = move(value, lambda array: array[..., places])
-    return picked if len(value.shape) > 1 else move(picked, lambda array: array[None, :])
+    picked = value.moved(lambda array: array[..., places])
+    return picked if len(value.shape) > 1 else picked.moved(lambda array: array[None, :])
 
 
 @lowers("Imputer", domain=ML)
 def imputer(call: Call) -> Data:
+    """Replaces NaN, which no real number is: the identity."""
     replaced = call.node.number("replaced_value_float", 0.0)
     if not np.isnan(replaced):
         call.refuse("replaces a number of the data: data-dependent comparison: continuity not shown")
@@ -105,6 +109,7 @@ def imputer(call: Call) -> Data:
 
 @lowers("FeatureVectorizer", domain=ML)
 def feature_vectorizer(call: Call) -> Data:
+    """Concatenate features."""
     parts = [call.data(i) for i in range(len(call.inputs))]
-    flat = [move(part, lambda array: array.reshape(array.shape[0] if array.ndim > 1 else 1, -1)) for part in parts]
+    flat = [part.moved(lambda array: array.reshape(array.shape[0] if array.ndim > 1 else 1, -1)) for part in parts]
     return call.builder.concatenated(flat, 1)

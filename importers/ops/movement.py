@@ -16,8 +16,6 @@ from exactbox.importers.values import (
     Constant,
     Data,
     Value,
-    broadcast,
-    move,
     object_array,
 )
 from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
@@ -26,6 +24,7 @@ from exactbox.polytope.rational import Rationals, concatenate
 
 @lowers("Concat")
 def concat(call: Call) -> Value:
+    """Join along one axis."""
     values = call.present()
     rank = len(values[0].shape)
     if any(len(value.shape) != rank for value in values) or not rank:
@@ -49,12 +48,13 @@ def concat_constants(parts: Sequence[Constant], axis: int) -> Constant:
     plain = [part.values for part in parts if not isinstance(part.values, Rationals)]
     if len(plain) == len(parts):
         return Constant(np.concatenate(plain, axis=axis), dtype, error)
-    turned = [move(part, lambda array: np.moveaxis(array, axis, 0)).rationals() for part in parts]
-    return move(Constant(concatenate(turned), dtype, error), lambda array: np.moveaxis(array, 0, axis))
+    turned = [part.moved(lambda array: np.moveaxis(array, axis, 0)).rationals() for part in parts]
+    return Constant(concatenate(turned), dtype, error).moved(lambda array: np.moveaxis(array, 0, axis))
 
 
 @lowers("Split")
 def split(call: Call) -> list[Value]:
+    """Cut along one axis."""
     value = call.value(0)
     axis = call.axis(call.node.integer("axis", 0), len(value.shape))
     length, count = value.shape[axis], len(call.node.outputs)
@@ -65,15 +65,18 @@ def split(call: Call) -> list[Value]:
         parts = [min(step, max(length - i * step, 0)) for i in range(count)]
     if sum(parts) != length or min(parts) < 0 or len(parts) < len(call.node.outputs):
         call.refuse(f"parts {parts} do not make up axis {axis} of length {length}")
-    ends = np.cumsum(parts)[:-1].tolist()
-    return [
-        move(value, lambda array, i=i: np.split(array, ends, axis=axis)[i])
-        for i in range(len(call.node.outputs))
-    ]
+    ends = np.cumsum(parts).tolist()
+    keys = [(slice(None),) * axis + (slice(end - part, end),) for part, end in zip(parts, ends, strict=True)]
+    return [_sliced(value, key) for key in keys[: len(call.node.outputs)]]
+
+
+def _sliced(value: Value, key: tuple[slice, ...]) -> Value:
+    return value.moved(lambda array: array[key])
 
 
 @lowers("Slice")
 def slice_(call: Call) -> Value:
+    """Ranges with steps along some axes."""
     value = call.value(0)
     starts, ends = call.integer_list(1, "starts"), call.integer_list(2, "ends")
     if starts is None or ends is None:
@@ -87,7 +90,7 @@ def slice_(call: Call) -> Value:
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         place = call.axis(axis, len(value.shape))
         key[place] = _slice(start, end, step, value.shape[place])
-    return move(value, lambda array: array[tuple(key)])
+    return value.moved(lambda array: array[tuple(key)])
 
 
 def _slice(start: int, end: int, step: int, length: int) -> slice:
@@ -102,16 +105,18 @@ def _slice(start: int, end: int, step: int, length: int) -> slice:
 
 @lowers("Gather")
 def gather(call: Call) -> Value:
+    """Select slices along one axis by constant indices."""
     value = call.value(0)
     index = call.constant(1, "the index")
     axis = call.axis(call.node.integer("axis", 0), len(value.shape))
     places = _within(call, index, value.shape[axis])
     call.check_size((*value.shape[:axis], *places.shape, *value.shape[axis + 1 :]))
-    return move(value, lambda array: np.take(array, places, axis=axis))
+    return value.moved(lambda array: np.take(array, places, axis=axis))
 
 
 @lowers("GatherElements")
 def gather_elements(call: Call) -> Value:
+    """Select one entry for each index along one axis."""
     value = call.value(0)
     index = call.constant(1, "the index")
     axis = call.axis(call.node.integer("axis", 0), len(value.shape))
@@ -122,11 +127,12 @@ def gather_elements(call: Call) -> Value:
     if any(n > m for i, (n, m) in enumerate(zip(places.shape, value.shape, strict=True)) if i != axis):
         call.refuse(f"an index of shape {places.shape} does not fit data of shape {value.shape}")
     grid[axis] = places
-    return move(value, lambda array: array[tuple(grid)])
+    return value.moved(lambda array: array[tuple(grid)])
 
 
 @lowers("GatherND")
 def gather_nd(call: Call) -> Value:
+    """Select slices by constant tuples of indices."""
     value, index = call.value(0), call.constant(1, "the index")
     batch = call.node.integer("batch_dims", 0)
     depth = index.shape[-1] if index.shape else 0
@@ -140,7 +146,7 @@ def gather_nd(call: Call) -> Value:
         np.arange(value.shape[i]).reshape([-1 if j == i else 1 for j in range(flat.ndim - 1)]) for i in range(batch)
     ]
     call.check_size((*index.shape[:-1], *value.shape[batch + depth :]))
-    return move(value, lambda array: array[(*grid, *parts)])
+    return value.moved(lambda array: array[(*grid, *parts)])
 
 
 def _within(call: Call, index: Constant, length: int) -> IndexArray:
@@ -156,6 +162,7 @@ def _within_length(call: Call, values: IndexArray, length: int) -> IndexArray:
 
 @lowers("Pad")
 def pad(call: Call) -> Value:
+    """Widen (or crop) with a number, or with entries of the tensor itself."""
     value = call.value(0)
     pads = call.integer_list(1, "pads")
     if pads is None and call.node.integers("paddings") is not None:
@@ -168,7 +175,7 @@ def pad(call: Call) -> Value:
         widths[call.axis(axis, len(value.shape))] = (pads[i], pads[i + len(axes)])
     call.check_size(tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True)))
     inner = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(value.shape, widths, strict=True))
-    cropped = move(value, lambda array: array[inner])
+    cropped = value.moved(lambda array: array[inner])
     outer = [(max(low, 0), max(high, 0)) for low, high in widths]
     mode = call.node.text("mode", "constant")
     if mode == "constant":
@@ -177,7 +184,7 @@ def pad(call: Call) -> Value:
         call.refuse(f"mode {mode} is not known")
     if 0 in cropped.shape and any(max(pair) for pair in outer):
         call.refuse("an empty tensor cannot be padded from its own entries")
-    return move(cropped, lambda array: np.pad(array, outer, mode=mode))  # type: ignore[call-overload]
+    return cropped.moved(lambda array: np.pad(array, outer, mode=mode))  # type: ignore[call-overload]
 
 
 def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Value:
@@ -186,7 +193,7 @@ def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Va
         return _pad_data(call, value, widths, given)
     fill = call.node.number("value", 0.0) if given is None or not given.size else given.plain().ravel().tolist()[0]
     if isinstance(value, Constant) and not isinstance(value.values, Rationals):
-        return move(value, lambda array: np.pad(array, widths, constant_values=array.dtype.type(fill)))
+        return value.moved(lambda array: np.pad(array, widths, constant_values=array.dtype.type(fill)))
     filler = Constant(np.array(fill, dtype=object if not isinstance(fill, float) else np.float64), value.dtype)
     dims = tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True))
     inside = np.pad(np.ones(value.shape, dtype=bool), widths)
@@ -195,31 +202,32 @@ def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Va
         return widened
     if isinstance(widened, Data) and fill == -math.inf:
         return Data(widened.srcs, np.where(inside, widened.index, NEVER_WINS), widened.dtype)
-    return choose(call, inside, widened, broadcast(filler, dims))
+    return choose(call, inside, widened, filler.broadcast(dims))
 
 
 def _pad_data(call: Call, value: Value, widths: list[tuple[int, int]], fill: Data) -> Value:
     """Pad with a number that depends on the input."""
     inside = np.pad(np.ones(value.shape, dtype=bool), widths)
-    spread = broadcast(move(fill, lambda array: array.reshape(())), inside.shape)
+    spread = fill.moved(lambda array: array.reshape(())).broadcast(inside.shape)
     return choose(call, inside, _pad_index(value, widths), spread)
 
 
 def _pad_index(value: Value, widths: list[tuple[int, int]]) -> Value:
     """Pad with the number 0 (error bounds with 0 too)."""
     if isinstance(value, Data):
-        return move(value, lambda array: np.pad(array, widths, constant_values=CONSTANT_ZERO))
-    return move(value, lambda array: np.pad(array, widths, constant_values=0))
+        return value.moved(lambda array: np.pad(array, widths, constant_values=CONSTANT_ZERO))
+    return value.moved(lambda array: np.pad(array, widths, constant_values=0))
 
 
 @lowers("Where")
 def where(call: Call) -> Value:
+    """Choose entries by a constant condition."""
     condition = call.value(0)
     if isinstance(condition, Data):
         call.refuse("data-dependent comparison: continuity not shown")
     shape = common_shape(call, call.present())
     mask = np.broadcast_to(condition.plain().astype(bool), shape)
-    return choose(call, mask, broadcast(call.value(1), shape), broadcast(call.value(2), shape))
+    return choose(call, mask, call.value(1).broadcast(shape), call.value(2).broadcast(shape))
 
 
 def choose(call: Call, mask: AnyArray, first: Value, second: Value) -> Value:

@@ -18,6 +18,7 @@ ROOT_BITS = 80
 
 @lowers("BatchNormalization")
 def batch_normalization(call: Call) -> list[Data | None]:
+    """gain * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel."""
     data = call.data()
     if call.node.integer("training_mode", 0) or (call.node.version < 7 and not call.node.integer("is_test", 0)):
         call.refuse("training mode: the mean and variance of the batch are not piecewise linear")

@@ -18,6 +18,7 @@ from exactbox.polytope.rational import from_fractions
 
 @lowers("MaxPool")
 def max_pool(call: Call) -> list[Data | None]:
+    """Maxima over windows; the padding never wins."""
     if len(call.node.outputs) > 1 and call.node.outputs[1]:
         call.notes.append(f"{call.node}: the indices of the maxima are not lowered")
     data = call.data()
@@ -30,6 +31,7 @@ def max_pool(call: Call) -> list[Data | None]:
 
 @lowers("GlobalMaxPool")
 def global_max_pool(call: Call) -> Data:
+    """The maximum of each plane."""
     data = call.data()
     groups = np.arange(data.size, dtype=np.int64).reshape(math.prod(data.shape[:2]), -1)
     return call.builder.maximum(data, groups, (*data.shape[:2], *(1 for _ in data.shape[2:])))
@@ -37,6 +39,7 @@ def global_max_pool(call: Call) -> Data:
 
 @lowers("AveragePool")
 def average_pool(call: Call) -> Data:
+    """Means over windows, with or without the padding."""
     data = call.data()
     where = _windows(call, data)
     shape = (*data.shape[:2], *where.out)
@@ -59,6 +62,7 @@ def average_pool(call: Call) -> Data:
 
 @lowers("GlobalAveragePool")
 def global_average_pool(call: Call) -> Data:
+    """The mean of each plane."""
     data = call.data()
     width = math.prod(data.shape[2:])
     if not width:

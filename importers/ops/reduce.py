@@ -9,13 +9,14 @@ import numpy as np
 
 from exactbox.importers.call import Call
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import Data, Value, move
+from exactbox.importers.values import Data, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import from_fractions
 
 
 @lowers("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1")
 def reduce(call: Call) -> Value:
+    """Sums, means, maxima, minima or sums of absolute values along axes."""
     data = call.data()
     axes = reduced_axes(call, len(data.shape))
     if axes is None:
@@ -26,7 +27,7 @@ def reduce(call: Call) -> Value:
         call.refuse("a reduction of nothing")
     order = [*kept, *axes]
     rows = data.size // width
-    turned = move(data, lambda array: array.transpose(order).reshape(rows, width))
+    turned = data.moved(lambda array: array.transpose(order).reshape(rows, width))
     keep = bool(call.node.integer("keepdims", 1))
     dims = tuple(1 if i in axes else n for i, n in enumerate(data.shape) if keep or i not in axes)
     return _reduced(call, turned, dims)

@@ -10,7 +10,7 @@ import numpy as np
 
 from exactbox.importers.call import Call
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import Data, FloatArray, Value, move
+from exactbox.importers.values import Data, FloatArray, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import from_fractions
 
@@ -24,6 +24,7 @@ _NEAREST = {
 
 @lowers("Resize", since=11)
 def resize(call: Call) -> Value:
+    """Nearest, linear or cubic interpolation, axis after axis."""
     value = call.value(0)
     mode = call.node.text("mode", "nearest")
     if call.node.integer("antialias", 0):
@@ -84,7 +85,7 @@ def _along(
         if pick is None:
             call.refuse("nearest_mode is not known")
         places = np.array([min(max(pick(x), 0), size - 1) for x in points], dtype=np.int64)
-        return move(value, lambda array: np.take(array, places, axis=axis))
+        return value.moved(lambda array: np.take(array, places, axis=axis))
     call.check_size((length, size))
     taps = _linear_taps if mode == "linear" else _cubic_taps
     rows = [_row(call, taps(call, x), size) for x in points]
@@ -144,11 +145,11 @@ def _row(call: Call, taps: Taps, size: int) -> list[Fraction]:
 def _multiplied(call: Call, data: Data, axis: int, rows: list[list[Fraction]]) -> Data:
     length, size = len(rows), len(rows[0])
     weight = from_fractions([w for row in rows for w in row], (1, length, size))
-    turned = move(data, lambda array: np.moveaxis(array, axis, -1))
+    turned = data.moved(lambda array: np.moveaxis(array, axis, -1))
     shape = (*turned.shape[:-1], length)
     rounding = Rounding(terms=4, operand_error=_weight_error(weight.to_float(), size))
     result = call.builder.matmul(turned, weight, math.prod(shape[:-1]), shape, rounding)
-    return move(result, lambda array: np.moveaxis(array, -1, axis))
+    return result.moved(lambda array: np.moveaxis(array, -1, axis))
 
 
 def _weight_error(weight: FloatArray, size: int) -> FloatArray:

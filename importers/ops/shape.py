@@ -15,9 +15,7 @@ from exactbox.importers.values import (
     Constant,
     Data,
     Value,
-    broadcast,
     integer_constant,
-    move,
 )
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, from_fractions
@@ -25,11 +23,13 @@ from exactbox.polytope.rational import Rationals, from_fractions
 
 @lowers("Identity")
 def identity(call: Call) -> Value:
+    """The tensor itself."""
     return call.value(0)
 
 
 @lowers("Dropout")
 def dropout(call: Call) -> list[Value]:
+    """The identity at inference; the mask is all true."""
     training = call.optional_constant(2, "training_mode")
     if training is not None and any(training.plain().ravel().tolist()):
         call.refuse("random: Dropout in training mode")
@@ -41,6 +41,7 @@ def dropout(call: Call) -> list[Value]:
 
 @lowers("Cast", "CastLike")
 def cast(call: Call) -> Value:
+    """A change of element type."""
     value = call.value(0)
     if call.node.op == "CastLike":
         target = call.value(1).dtype
@@ -94,6 +95,7 @@ FORMAT_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 
 @lowers("Shape")
 def shape(call: Call) -> Constant:
+    """The sizes of the axes, or of a range of them."""
     dims = call.value(0).shape
     end = call.node.integer("end", len(dims))
     return integer_constant(list(dims[slice(call.node.integer("start", 0), end)]))
@@ -101,11 +103,13 @@ def shape(call: Call) -> Constant:
 
 @lowers("Size")
 def size(call: Call) -> Constant:
+    """The number of entries."""
     return Constant(np.array(call.value(0).size, dtype=np.int64), "int64")
 
 
 @lowers("Reshape")
 def reshape(call: Call) -> Value:
+    """Other axes, with -1 for the one that fits and 0 for one that stays."""
     value = call.value(0)
     wanted = call.integer_list(1, "shape")
     if wanted is None:
@@ -122,31 +126,34 @@ def reshape(call: Call) -> Value:
         dims[dims.index(-1)] = value.size // known
     if math.prod(dims) != value.size or any(dim < 0 for dim in dims):
         call.refuse(f"a tensor of shape {value.shape} does not fit the shape {wanted}")
-    return move(value, lambda array: array.reshape(dims))
+    return value.moved(lambda array: array.reshape(dims))
 
 
 @lowers("Flatten")
 def flatten(call: Call) -> Value:
+    """Two axes."""
     value = call.value(0)
     axis = call.node.integer("axis", 1)
     if not -len(value.shape) <= axis <= len(value.shape):
         call.refuse(f"axis {axis} does not fit a tensor of {len(value.shape)} dimensions")
     axis = axis + len(value.shape) if axis < 0 else axis
     rows = math.prod(value.shape[:axis])
-    return move(value, lambda array: array.reshape(rows, math.prod(value.shape[axis:])))
+    return value.moved(lambda array: array.reshape(rows, math.prod(value.shape[axis:])))
 
 
 @lowers("Transpose")
 def transpose(call: Call) -> Value:
+    """Axes in another order."""
     value = call.value(0)
     order = call.node.integers("perm")
     if order is not None and sorted(order) != list(range(len(value.shape))):
         call.refuse(f"perm {list(order)} does not fit a tensor of {len(value.shape)} dimensions")
-    return move(value, lambda array: array.transpose(order))
+    return value.moved(lambda array: array.transpose(order))
 
 
 @lowers("Squeeze")
 def squeeze(call: Call) -> Value:
+    """Drop axes of length 1."""
     value = call.value(0)
     axes = call.integer_list(1, "axes")
     if axes is None:
@@ -154,11 +161,12 @@ def squeeze(call: Call) -> Value:
     gone = {call.axis(axis, len(value.shape)) for axis in axes}
     if any(value.shape[axis] != 1 for axis in gone):
         call.refuse(f"axes {axes} of shape {value.shape} are not all of length 1")
-    return move(value, lambda array: array.reshape([d for i, d in enumerate(value.shape) if i not in gone]))
+    return value.moved(lambda array: array.reshape([d for i, d in enumerate(value.shape) if i not in gone]))
 
 
 @lowers("Unsqueeze")
 def unsqueeze(call: Call) -> Value:
+    """Insert axes of length 1."""
     value = call.value(0)
     axes = call.integer_list(1, "axes")
     if axes is None:
@@ -169,11 +177,12 @@ def unsqueeze(call: Call) -> Value:
         call.refuse(f"axes {axes} name one dimension twice")
     rest = iter(value.shape)
     dims = [1 if place in added else next(rest) for place in range(rank)]
-    return move(value, lambda array: array.reshape(dims))
+    return value.moved(lambda array: array.reshape(dims))
 
 
 @lowers("Expand")
 def expand(call: Call) -> Value:
+    """Repeat along axes of length 1, both ways of broadcasting."""
     value = call.value(0)
     wanted = call.integers(1, "the target shape")
     try:
@@ -181,14 +190,15 @@ def expand(call: Call) -> Value:
     except ValueError:
         call.refuse(f"shape {value.shape} does not expand to {wanted}")
     call.check_size(dims)
-    return broadcast(value, dims)
+    return value.broadcast(dims)
 
 
 @lowers("Tile", since=6)
 def tile(call: Call) -> Value:
+    """Repeat the whole tensor along each axis."""
     value = call.value(0)
     repeats = call.integers(1, "repeats")
     if len(repeats) != len(value.shape) or min(repeats, default=0) < 0:
         call.refuse(f"repeats {repeats} do not fit shape {value.shape}")
     call.check_size(tuple(dim * times for dim, times in zip(value.shape, repeats, strict=True)))
-    return move(value, lambda array: np.tile(array, repeats))
+    return value.moved(lambda array: np.tile(array, repeats))
