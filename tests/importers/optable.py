@@ -55,7 +55,8 @@ class Row:
 def whole(*shape: int, seed: int = 1) -> AnyArray:
     """Return small whole numbers as float32, none of them 0."""
     random = np.random.default_rng(seed + sum(shape))
-    return (random.integers(1, 4, shape) * random.choice([-1, 1], shape)).astype(np.float32)
+    values: AnyArray = random.integers(1, 4, shape) * random.choice([-1, 1], shape)
+    return values.astype(np.float32)
 
 
 def numbers(*values: float) -> AnyArray:
@@ -102,7 +103,10 @@ ELEMENTWISE = [
     Row("mean_of_two", "Mean", [_V, whole(2, 3)]),
     Row("mean_of_three", "Mean", [_V, _V, whole(3)], exact=False),
     Row("pow_one", "Pow", [_V, scalar(1)]),
-    Row("add_legacy_broadcast", "Add", [(2, 3, 2), whole(3)], {"broadcast": 1, "axis": 1}, opset=6, confirmed=False, reference=False),
+    Row(
+        "add_legacy_broadcast", "Add", [(2, 3, 2), whole(3)],
+        {"broadcast": 1, "axis": 1}, opset=6, confirmed=False, reference=False,
+    ),
 ]  # fmt: skip
 
 PIECEWISE = [
@@ -177,15 +181,22 @@ CONV = [
     Row("conv_valid", "Conv", [_IMAGE, whole(2, 2, 3, 2)], {"auto_pad": "VALID"}),
     Row("conv_1d", "Conv", [(1, 2, 7), whole(3, 2, 3), whole(3)], {"pads": [1, 2], "strides": [2]}),
     Row("conv_3d", "Conv", [(1, 2, 3, 3, 3), whole(2, 2, 2, 2, 2), whole(2)], {"dilations": [1, 2, 1]}),
-]
+]  # fmt: skip
 
 POOL = [
     Row("max_pool", "MaxPool", [_IMAGE], {"kernel_shape": [2, 2], "strides": [2, 2]}),
     Row("max_pool_pads", "MaxPool", [_IMAGE], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
     Row("max_pool_ceil", "MaxPool", [_IMAGE], {"kernel_shape": [2, 3], "strides": [2, 2], "ceil_mode": 1}),
-    Row("max_pool_ceil_pads", "MaxPool", [(1, 1, 4, 4)], {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [1, 1, 1, 1]}),
+    Row(
+        "max_pool_ceil_pads", "MaxPool",
+        [(1, 1, 4, 4)], {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1, "pads": [1, 1, 1, 1],
+        },
+    ),
     Row("max_pool_dilations", "MaxPool", [_IMAGE], {"kernel_shape": [2, 2], "dilations": [2, 3]}),
-    Row("max_pool_same_upper", "MaxPool", [_IMAGE], {"kernel_shape": [2, 2], "strides": [2, 2], "auto_pad": "SAME_UPPER"}),
+    Row(
+        "max_pool_same_upper", "MaxPool", [_IMAGE], {"kernel_shape": [2, 2], "strides": [2, 2],
+        "auto_pad": "SAME_UPPER"},
+    ),
     Row("max_pool_same_lower", "MaxPool", [_IMAGE], {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"}),
     Row("max_pool_1d", "MaxPool", [(1, 2, 5)], {"kernel_shape": [2]}),
     Row("max_pool_3d", "MaxPool", [(1, 1, 3, 3, 3)], {"kernel_shape": [2, 2, 2]}),
@@ -193,8 +204,14 @@ POOL = [
     Row("average_pool", "AveragePool", [_IMAGE], {"kernel_shape": [2, 2], "strides": [2, 2]}),
     Row("average_pool_ninths", "AveragePool", [_IMAGE], {"kernel_shape": [3, 3]}, exact=False),
     Row("average_pool_pads", "AveragePool", [_IMAGE], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}, exact=False),
-    Row("average_pool_count_pads", "AveragePool", [_IMAGE], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}, exact=False),
-    Row("average_pool_ceil", "AveragePool", [(1, 1, 5, 5)], {"kernel_shape": [2, 2], "strides": [2, 2], "ceil_mode": 1}),
+    Row(
+        "average_pool_count_pads", "AveragePool", [_IMAGE], {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1],
+        "count_include_pad": 1}, exact=False,
+    ),
+    Row(
+        "average_pool_ceil", "AveragePool", [(1, 1, 5, 5)], {"kernel_shape": [2, 2], "strides": [2, 2],
+        "ceil_mode": 1},
+    ),
     Row("average_pool_same", "AveragePool", [_IMAGE], {"kernel_shape": [2, 2], "auto_pad": "SAME_LOWER"}, exact=False),
     Row("average_pool_dilated", "AveragePool", [_IMAGE], {"kernel_shape": [2, 2], "dilations": [2, 2]}),
     Row("average_pool_1d", "AveragePool", [(1, 2, 6)], {"kernel_shape": [4], "strides": [2]}),
@@ -274,27 +291,52 @@ REDUCE = [
 ]
 
 NORMALIZATION = [
-    Row("batch_norm", "BatchNormalization", [(2, 3, 2), whole(3), whole(3, seed=2), whole(3, seed=3), numbers(1, 2, 3)], exact=False),
-    Row("batch_norm_rational", "BatchNormalization", [(1, 2, 2, 2), whole(2), whole(2), whole(2), numbers(1, 0.25)], {"epsilon": 0.0}),
-    Row("batch_norm_flat", "BatchNormalization", [(4, 2), whole(2), whole(2), whole(2), numbers(0.5, 7)], {"epsilon": 0.125}, exact=False),
+    Row(
+        "batch_norm", "BatchNormalization", [(2, 3, 2), whole(3), whole(3, seed=2), whole(3, seed=3), numbers(1, 2, 3)],
+        exact=False,
+    ),
+    Row(
+        "batch_norm_rational", "BatchNormalization", [(1, 2, 2, 2), whole(2), whole(2), whole(2), numbers(1, 0.25)],
+        {"epsilon": 0.0},
+    ),
+    Row(
+        "batch_norm_flat", "BatchNormalization", [(4, 2), whole(2), whole(2), whole(2), numbers(0.5, 7)],
+        {"epsilon": 0.125}, exact=False,
+    ),
 ]  # fmt: skip
 
 RESIZE = [
-    Row("resize_nearest", "Resize", [(1, 1, 2, 3), None, numbers(1, 1, 2, 2)], {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}),
+    Row(
+        "resize_nearest", "Resize", [(1, 1, 2, 3), None, numbers(1, 1, 2, 2)],
+        {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"},
+    ),
     Row("resize_nearest_sizes", "Resize", [(1, 1, 4, 4), None, None, ints(1, 1, 2, 8)]),
     Row("resize_linear", "Resize", [(1, 1, 3, 3), None, numbers(1, 1, 2, 2)], {"mode": "linear"}),
-    Row("resize_linear_corners", "Resize", [(1, 1, 3, 3), None, None, ints(1, 1, 5, 2)], {"mode": "linear", "coordinate_transformation_mode": "align_corners"}),
+    Row(
+        "resize_linear_corners", "Resize", [(1, 1, 3, 3), None, None, ints(1, 1, 5, 2)],
+        {"mode": "linear", "coordinate_transformation_mode": "align_corners"},
+    ),
     Row("resize_cubic", "Resize", [(1, 1, 4, 4), None, numbers(1, 1, 2, 1)], {"mode": "cubic"}),
-    Row("resize_cubic_inside", "Resize", [(1, 1, 4, 4), None, numbers(1, 1, 1, 2)], {"mode": "cubic", "exclude_outside": 1}, exact=False),
+    Row(
+        "resize_cubic_inside", "Resize", [(1, 1, 4, 4), None, numbers(1, 1, 1, 2)],
+        {"mode": "cubic", "exclude_outside": 1}, exact=False,
+    ),
     Row("upsample", "Upsample", [(1, 1, 2, 2), numbers(1, 1, 2, 3)], opset=9, reference=False),
 ]  # fmt: skip
 
 CLASSICAL = [
     Row("scaler", "Scaler", [(2, 3)], {"offset": [1.0, 2.0, 3.0], "scale": [0.5, 2.0, 1.0]}, domain=ML),
     Row("scaler_shared", "Scaler", [(2, 3)], {"offset": [1.0], "scale": [0.5]}, domain=ML),
-    Row("linear_regressor", "LinearRegressor", [(2, 3)], {"coefficients": [1.0, 2.0, 3.0, -1.0, 0.5, 0.0], "intercepts": [1.0, -2.0], "targets": 2}, domain=ML),
+    Row(
+        "linear_regressor", "LinearRegressor",
+        [(2, 3)], {"coefficients": [1.0, 2.0, 3.0, -1.0, 0.5, 0.0], "intercepts": [1.0, -2.0],
+        "targets": 2}, domain=ML,
+    ),
     Row("feature_extractor", "ArrayFeatureExtractor", [(2, 4), ints(3, 1)], domain=ML),
-    Row("imputer", "Imputer", [(2, 3)], {"imputed_value_floats": [1.0, 2.0, 3.0], "replaced_value_float": float("nan")}, domain=ML),
+    Row(
+        "imputer", "Imputer", [(2, 3)], {"imputed_value_floats": [1.0, 2.0, 3.0],
+        "replaced_value_float": float("nan")}, domain=ML,
+    ),
     Row("feature_vectorizer", "FeatureVectorizer", [(2, 3), (2, 1)], {"inputdimensions": [3, 1]}, domain=ML),
 ]  # fmt: skip
 

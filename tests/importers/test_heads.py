@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -122,8 +123,13 @@ def test_one_coordinate_of_a_sigmoid_is_fine(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("op", ["Sigmoid", "Softmax", "Tanh", "LogSoftmax"])
 @pytest.mark.parametrize(
-    "user", [node("Relu", ["p"], ["y"], "user"), node("MatMul", ["p", "w"], ["y"], "user"), node("Mul", ["p", "z"], ["y"], "user")]
-)  # fmt: skip
+    "user",
+    [
+        node("Relu", ["p"], ["y"], "user"),
+        node("MatMul", ["p", "w"], ["y"], "user"),
+        node("Mul", ["p", "z"], ["y"], "user"),
+    ],
+)
 def test_a_function_below_arithmetic_is_refused_by_its_own_name(op: str, user: onnx.NodeProto, tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModelError) as caught:
         import_tail([node(op, ["z"], ["p"], "curved"), user], tmp_path, constants={"w": np.ones((3, 2), np.float32)})
@@ -134,8 +140,8 @@ def test_a_function_below_arithmetic_is_refused_by_its_own_name(op: str, user: o
 
 def test_all_functions_in_the_way_are_listed_in_order(tmp_path: Path) -> None:
     nodes = [
-        node("Sigmoid", ["z"], ["a"], "first"), node("Mul", ["a", "a"], ["b"], "square"), node("Sin", ["b"], ["c"], "wave"),
-        node("Tanh", ["c"], ["d"], "second"), node("Add", ["d", "z"], ["y"], "sum"),
+        node("Sigmoid", ["z"], ["a"], "first"), node("Mul", ["a", "a"], ["b"], "square"),
+        node("Sin", ["b"], ["c"], "wave"), node("Tanh", ["c"], ["d"], "second"), node("Add", ["d", "z"], ["y"], "sum"),
     ]  # fmt: skip
     with pytest.raises(UnsupportedModelError) as caught:
         import_tail(nodes, tmp_path)
@@ -143,11 +149,11 @@ def test_all_functions_in_the_way_are_listed_in_order(tmp_path: Path) -> None:
 
 
 class TestScikitLearnTails:
-    def binary(self, axis: int = 1) -> list[onnx.NodeProto]:
+    def binary(self) -> list[onnx.NodeProto]:
         return [
-            node("Sigmoid", ["z"], ["p"]), node("Sub", ["one", "p"], ["q"]), node("Concat", ["q", "p"], ["both"], axis=axis),
-            node("ArgMax", ["both"], ["k"], axis=1), node("ArrayFeatureExtractor", ["names", "k"], ["n"], domain=ML),
-            node("Reshape", ["n", "flat"], ["label"]),
+            node("Sigmoid", ["z"], ["p"]), node("Sub", ["one", "p"], ["q"]),
+            node("Concat", ["q", "p"], ["both"], axis=1), node("ArgMax", ["both"], ["k"], axis=1),
+            node("ArrayFeatureExtractor", ["names", "k"], ["n"], domain=ML), node("Reshape", ["n", "flat"], ["label"]),
         ]  # fmt: skip
 
     def constants(self) -> dict[str, AnyArray]:
@@ -211,7 +217,7 @@ class TestScikitLearnTails:
         ],
     )
     def test_a_zip_map_names_the_classes(
-        self, attributes: dict[str, list[str]], labels: tuple[str, ...], tmp_path: Path
+        self, attributes: dict[str, Any], labels: tuple[str, ...], tmp_path: Path
     ) -> None:
         nodes = [node("Softmax", ["z"], ["p"]), node("ZipMap", ["p"], ["y"], domain=ML, **attributes)]
         model = import_tail(nodes, tmp_path, outputs=[onnx.ValueInfoProto(name="y")])
@@ -226,7 +232,10 @@ class TestScikitLearnTails:
     def test_a_label_encoder_renames(self, tmp_path: Path) -> None:
         nodes = [
             node("ArgMax", ["z"], ["k"], axis=1, keepdims=0),
-            node("LabelEncoder", ["k"], ["y"], domain=ML, keys_int64s=[0, 1], values_strings=["x", "w"], default_string="?"),
+            node(
+                "LabelEncoder", ["k"], ["y"], domain=ML, keys_int64s=[0, 1], values_strings=["x", "w"],
+                default_string="?",
+            ),
         ]  # fmt: skip
         model = import_tail(nodes, tmp_path, outputs=[label_output(dtype=TensorProto.STRING)])
         assert model.program.head.labels == ("x", "w", "?")
@@ -249,7 +258,8 @@ class TestScikitLearnTails:
     def test_a_linear_classifier(self, transform: str, ops: tuple[str, ...], tmp_path: Path) -> None:
         classifier = node(
             "LinearClassifier", ["z"], ["label", "scores"], "linear", domain=ML, classlabels_strings=["a", "b"],
-            coefficients=[1.0, 0.0, 2.0, -1.0, 0.5, 0.0], intercepts=[1.0, -1.0], post_transform=transform, multi_class=1,
+            coefficients=[1.0, 0.0, 2.0, -1.0, 0.5, 0.0], intercepts=[1.0, -1.0], post_transform=transform,
+            multi_class=1,
         )  # fmt: skip
         outputs = [label_output("label", TensorProto.STRING), tensor_info("scores", None)]
         model = import_tail([classifier], tmp_path, outputs=outputs)

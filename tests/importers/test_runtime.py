@@ -19,8 +19,9 @@ from exactbox.importers.onnx_file import read_onnx
 from exactbox.importers.onnx_model import Lowered, load, lower_file
 from exactbox.importers.runtime import Confirmation, confirm, random_points
 from exactbox.polytope.errors import InternalError
+from exactbox.polytope.exact import forward
 from exactbox.polytope.program import Instruction, MatMul, Max, Program, Scale, Shift
-from exactbox.polytope.rational import Rationals, exact
+from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.simplify import simplify
 from tests.importers.onnx_models import ML, build, mlp, save
 
@@ -47,16 +48,14 @@ def compare(found: Lowered, raw: Program) -> Confirmation:
 
 def flipped(values: Rationals) -> Rationals:
     """Change the sign of the first entry."""
-    num = values.num.copy()
-    num.flat[0] = -num.flat[0] + 1
-    return Rationals(num, values.den)
+    first, *rest = values.fractions()
+    return from_fractions([-first, *rest], values.shape)
 
 
 def nudged(values: Rationals) -> Rationals:
     """Change the first entry by one part in a thousand."""
-    num = values.num * 1000
-    num.flat[0] += max(abs(num.flat[0]) // 1000, 1)
-    return Rationals(num, values.den * 1000)
+    first, *rest = values.fractions()
+    return from_fractions([first * Fraction(1001, 1000), *rest], values.shape)
 
 
 class TestPlantedMistakes:
@@ -78,13 +77,13 @@ class TestPlantedMistakes:
 
     @pytest.mark.parametrize("change", [flipped, nudged])
     @pytest.mark.parametrize(
-        ("kind", "where"), [(Scale, "Mul 'mul'"), (Shift, "Sub 'sub'"), (MatMul, "MatMul 'matmul'")]
+        ("kind", "name", "where"),
+        [(Scale, "factor", "Mul 'mul'"), (Shift, "offset", "Sub 'sub'"), (MatMul, "weight", "MatMul 'matmul'")],
     )
     def test_a_wrong_constant_is_found_at_its_node(
-        self, kind: type[Instruction], where: str, change: Callable[[Rationals], Rationals], tmp_path: Path
+        self, kind: type[Instruction], name: str, where: str, change: Callable[[Rationals], Rationals], tmp_path: Path
     ) -> None:
         found = lowered(self.model(), tmp_path)
-        name = {Scale: "factor", Shift: "offset", MatMul: "weight"}[kind]
         wrong = with_change(found, kind, lambda item: replace(item, **{name: change(getattr(item, name))}))
         with pytest.raises(InternalError, match=f"{where} is the first node that differs from onnxruntime"):
             compare(found, wrong)
@@ -192,8 +191,6 @@ class TestBounds:
         assert model.confirmation.max_difference > 0
         half = Fraction(1, 3)
         column = Rationals(np.full((5, 1), half.numerator, dtype=object), half.denominator)
-        from exactbox.polytope.exact import forward
-
         assert not forward(model.program, column).num.any()
 
 

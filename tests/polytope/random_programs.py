@@ -72,9 +72,9 @@ def instructions(draw: st.DrawFn, sizes: list[int]) -> tuple[Instruction, int]:
             groups = np.stack([np.full(size, CONSTANT_ZERO), np.arange(size)], axis=1)
             return Max(src, groups.astype(np.int64)), size
         case _:
-            groups = draw(st.lists(st.sets(st.integers(CONSTANT_ZERO, size - 1), min_size=1), min_size=1, max_size=4))
-            width = max(len(group) for group in groups)
-            rows = [sorted(group) + [NO_CANDIDATE] * (width - len(group)) for group in groups]
+            chosen = draw(st.lists(st.sets(st.integers(CONSTANT_ZERO, size - 1), min_size=1), min_size=1, max_size=4))
+            width = max(len(group) for group in chosen)
+            rows = [sorted(group) + [NO_CANDIDATE] * (width - len(group)) for group in chosen]
             return Max(src, np.array(rows, dtype=np.int64)), len(rows)
 
 

@@ -70,8 +70,8 @@ def _step32(
         case Input():
             return points
         case Gather(srcs, index):
-            joined = np.concatenate([values[src] for src in srcs])
-            return np.where(index[:, None] < 0, np.float32(0), joined[index])
+            joined = np.concatenate([*(values[src] for src in srcs), np.zeros_like(points[:1])])
+            return joined[index]  # the last row, index -1, is the constant 0
         case Scale(src, factor):
             return values[src] * factor.to_float().astype(np.float32)[:, None]
         case Shift(src, offset):
@@ -81,7 +81,8 @@ def _step32(
         case Max(src, groups):
             padded = np.concatenate([values[src], np.zeros_like(values[src][:1]), values[src][:1] * 0 - np.inf])
             table = np.where(groups == NO_CANDIDATE, len(padded) - 1, np.where(groups < 0, len(padded) - 2, groups))
-            return padded[table].max(axis=1).astype(np.float32)
+            largest: Floats32 = padded[table].max(axis=1)
+            return largest.astype(np.float32)
         case MatMul(src, weight, _):
             matrix = weight.to_float().astype(np.float32)[0]
             total = np.zeros((len(matrix), points.shape[1]), np.float32)
