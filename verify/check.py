@@ -16,7 +16,7 @@ import runpy
 import sys
 from collections.abc import Callable, Iterator
 from fractions import Fraction
-from functools import partial
+from functools import cache, partial
 from itertools import accumulate, pairwise
 from operator import add, mul
 from typing import Any, NamedTuple, cast
@@ -105,7 +105,7 @@ def integers(value: Any, where: str, low: int, high: int, rising: bool = False) 
     """Return a list of integers i with low <= i < high."""
     items = array(value, where)
     form(set(map(type, items)) <= {int}, f"{where}: expected integers")
-    form(not items or (low <= min(items) and max(items) < high), f"{where}: an integer is not in {low}..{high - 1}")
+    form(not items or (low <= min(items) and max(items) < high), f"{where}: an integer is not in [{low}, {high})")
     form(not rising or all(map(int.__lt__, items, items[1:])), f"{where}: expected strictly increasing integers")
     return items
 
@@ -467,6 +467,7 @@ def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report
     return Report(sha256, hashes[0], hashes[1], tuple(lines))
 
 
+@cache
 def _beside(kind: str) -> Callable[[Region, Any, Any], list[str]]:
     """Return the checker of a further kind of evidence, from the file check_<kind>.py beside this one."""
     sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])  # it imports this file by that name
