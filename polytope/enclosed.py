@@ -362,8 +362,9 @@ def _multiply(
     radius = flat(magnitudes @ columns(spread)) + unit * _column(rounding.magnitude) + _underflow(width, reach)
     size = radius
     if arithmetic.unit:
-        size = flat(magnitudes @ columns(reach)) + _column(rounding.magnitude)
-        radius = radius + arithmetic.tiny * flat(np.ones_like(magnitudes) @ columns(reach))
+        total = flat(np.repeat(columns(reach).sum(axis=1, keepdims=True), height, axis=1))
+        size = float(magnitudes.max(initial=0.0)) * total + _column(rounding.magnitude)
+        radius = radius + arithmetic.tiny * total
     if rounding.operand_error is not None:
         radius = radius + flat(rounding.operand_error @ columns(reach))
     return _finish(centre, radius, size, 2 * width + rounding.terms, arithmetic, width + 4)

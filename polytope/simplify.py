@@ -141,7 +141,7 @@ class _Writer:
                 self._through(below, inner, hit, owner, place)
             else:
                 owner[hit], place[hit] = src, inner
-        found = tuple(int(src) for src in np.unique(owner[owner >= 0])) or (0,)
+        found = tuple(np.flatnonzero(np.bincount(owner[owner >= 0])).tolist()) or (0,)
         starts = np.cumsum([0, *(self.sizes[src] for src in found)])
         base = starts[np.searchsorted(np.asarray(found), owner.clip(min=found[0]))]
         return found, np.where(owner >= 0, place + base, CONSTANT_ZERO)
@@ -205,9 +205,10 @@ class _Writer:
             if len(below.srcs) == 1:
                 src, groups = below.srcs[0], sorted_groups(entries)
             else:
-                used = np.unique(entries[entries >= 0])
-                src = self.gather(below.srcs, used, self.provenance[src])
-                groups = sorted_groups(np.where(entries >= 0, np.searchsorted(used, entries), entries))
+                read = np.zeros(sum(self.sizes[part] for part in below.srcs), dtype=bool)
+                read[entries[entries >= 0]] = True
+                src = self.gather(below.srcs, np.flatnonzero(read), self.provenance[src])
+                groups = sorted_groups(np.where(entries >= 0, (np.cumsum(read) - 1)[entries], entries))
         if groups.shape[1] == 1:
             return self.gather((src,), np.ascontiguousarray(groups[:, 0]), origin)
         return self.emit(Max(src, groups), len(groups), origin)

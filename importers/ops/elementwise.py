@@ -274,16 +274,17 @@ def _constant_candidates(
     """Return the distinct constants other than 0, and for each entry which one it is (or 0, or minus infinity)."""
     finite = [_finite(value, sign) for value in fixed]
     den = math.lcm(*(values.den for values, _ in finite))
+    small = np.broadcast_shapes(*(value.shape for value in fixed))
     rows: list[list[int | None]] = []
     for values, absent in finite:
-        whole = np.broadcast_to(values.over(den) * sign, shape).ravel().tolist()
-        gone = np.broadcast_to(absent, shape).ravel().tolist()
+        whole = np.broadcast_to(values.over(den) * sign, small).ravel().tolist()
+        gone = np.broadcast_to(absent, small).ravel().tolist()
         rows.append([None if out else value for value, out in zip(whole, gone, strict=True)])
     best = [_largest_of(entries) for entries in zip(*rows, strict=True)]
     distinct = sorted({value for value in best if value})
     place = {value: i for i, value in enumerate(distinct)} | {0: CONSTANT_ZERO, None: NO_CANDIDATE}
-    column = np.array([place[value] for value in best], dtype=np.int64)
-    return Rationals(int_array(distinct), den), column
+    column = np.array([place[value] for value in best], dtype=np.int64).reshape(small)
+    return Rationals(int_array(distinct), den), np.broadcast_to(column, shape).ravel()
 
 
 def _largest_of(entries: Sequence[int | None]) -> int | None:
