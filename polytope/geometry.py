@@ -346,8 +346,6 @@ def _restrict(rows: list[Row], facet: Row, k: int) -> list[Row]:
     scale, sign = abs(coefficients[k]), 1 if coefficients[k] > 0 else -1
     rest: list[Row] = []
     for other, limit in rows:
-        if other == coefficients:
-            continue
         factor = sign * other[k]
         left = tuple(scale * a - factor * c for i, (a, c) in enumerate(zip(other, coefficients, strict=True)) if i != k)
         rest.append((left, scale * limit - factor * bound))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -18,6 +18,7 @@ from exactbox.polytope.candidates import candidates
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.floats import Floats, uniform_view
 from exactbox.polytope.geometry import chebyshev
+from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.verdicts import Dropped, Kept, Minimal
 
 Stance = Literal["agrees", "disagrees", "too thin to tell"]
@@ -77,9 +78,10 @@ class Opinion:
 
 @dataclass(frozen=True, eq=False)
 class _Normal:
-    """Half-spaces ``normals @ w <= reach`` with unit normals, around the exact centre, in multiples of ``unit``.
+    """Half-spaces ``normals @ w <= reach`` with unit normals, around an exact point, in multiples of ``unit``.
 
     Args:
+        base: the point (d,).
         positions: the candidate of each half-space.
         general: whether it is a general row and no bound.
         excess: by how much, as a distance, each kept row is exceeded at its evidence.
@@ -87,6 +89,7 @@ class _Normal:
         limit: the largest ball's radius is at most this; inf where that is not known.
     """
 
+    base: Rationals
     normals: Floats
     reach: Floats
     positions: tuple[int, ...]
@@ -113,8 +116,8 @@ def opinion(polytope: Minimal, *, seconds: float = 5.0, solver: str = "CLARABEL"
     total = len(normal.positions)
     if not total:
         words, spent = "agrees: there is no row to look at", time.monotonic() - start
-        none = _floats(polytope, None)
-        return Opinion("agrees", words, None, 0, 0, 0, None, False, None, None, none, None, spent, solver)
+        centre = tuple(polytope.centre.to_float().tolist())
+        return Opinion("agrees", words, None, 0, 0, 0, None, False, None, None, centre, None, spent, solver)
     programs = _Programs(polytope, normal, solver)
     radius, offset = programs.ball()
     rows = _Rows()
@@ -129,7 +132,7 @@ def opinion(polytope: Minimal, *, seconds: float = 5.0, solver: str = "CLARABEL"
         stance, words, row, rows.checked, rows.unclear, total,
         None if radius is None else radius * unit, radius is not None and radius > _CAP * (1 - TOLERANCE),
         normal.radius * unit, None if np.isinf(normal.limit) else normal.limit * unit,
-        _floats(polytope, offset * unit), None if rows.gap is None else rows.gap * unit,
+        _floats(polytope, normal.base, offset * unit), None if rows.gap is None else rows.gap * unit,
         time.monotonic() - start, solver,
     )
 
@@ -163,9 +166,15 @@ class _Rows:
 
 def _stance(rows: _Rows, radius: float | None, normal: _Normal) -> tuple[Stance, str, int | None]:
     """Put the figures into words."""
+    stance = _stance_of_rows(rows, radius, normal)
     thin = normal.radius < TOLERANCE * max(1.0, float(normal.reach.max()))
-    lost = (rows.unclear and rows.unclear == rows.checked) or (thin and rows.against is not None)
-    if normal.radius < TOLERANCE or lost:
+    if normal.radius < TOLERANCE or (thin and stance[0] == "disagrees"):
+        return "too thin to tell", "too thin to tell", None
+    return stance
+
+
+def _stance_of_rows(rows: _Rows, radius: float | None, normal: _Normal) -> tuple[Stance, str, int | None]:
+    if rows.unclear and rows.unclear == rows.checked:
         return "too thin to tell", "too thin to tell", None
     if rows.against is not None:
         return "disagrees", f"disagrees at row {rows.against}", rows.against
@@ -182,9 +191,11 @@ def _stance(rows: _Rows, radius: float | None, normal: _Normal) -> tuple[Stance,
 
 @np.errstate(all="ignore")
 def _normalised(polytope: Minimal) -> _Normal:
-    """Write the kept and dropped rows with unit normals around the centre."""
+    """Write the kept and dropped rows with unit normals, around the centre of the largest ball where there is one."""
     whole = candidates(polytope.domain, polytope.given)
-    view = uniform_view(whole.system, polytope.centre[polytope.domain.free], 0)
+    ball = _bounded_ball(polytope)
+    base = polytope.centre if ball is None else ball.centre
+    view = uniform_view(whole.system, base[polytope.domain.free], 0)
     chosen = [i for i, v in enumerate(polytope.verdicts) if isinstance(v, Kept | Dropped)]
     lengths = np.sqrt((view.matrix**2).sum(axis=1))
     normals, reach = np.zeros((len(chosen), len(whole.low))), np.zeros(len(chosen))
@@ -198,31 +209,41 @@ def _normalised(polytope: Minimal) -> _Normal:
             reach[k] = view.high[axis - 1] if axis > 0 else -view.low[-axis - 1]
     middle = float(np.median(reach)) if len(reach) else 1.0
     unit = float(np.exp2(np.floor(np.log2(middle)))) if 0 < middle < np.inf else 1.0
-    excess = _excesses(polytope, dict(zip(chosen, normals, strict=True)), dict(zip(chosen, reach, strict=True)), unit)
-    general = tuple(position in whole.by_position for position in chosen)
-    radius, limit = _ball_bounds(polytope, reach)
-    return _Normal(normals, reach / unit, tuple(chosen), general, unit, excess, radius / unit, limit / unit)
+    shift = (polytope.centre - base).to_float()[polytope.domain.free]
+    radius = float(reach.min(initial=np.inf)) if ball is None else ball.radius
+    limit = np.inf if ball is None else ball.limit
+    return _Normal(
+        base, normals, reach / unit, tuple(chosen), tuple(position in whole.by_position for position in chosen), unit,
+        _excesses(polytope, chosen, normals, normals @ shift - reach, unit), radius / unit, limit / unit,
+    )
 
 
-def _ball_bounds(polytope: Minimal, reach: Floats) -> tuple[float, float]:
-    """Return certain bounds of the largest ball's radius, rounded; only the lower one where lengths are skew."""
-    if len(reach) and polytope.domain.is_axis_aligned:
-        ball = chebyshev(polytope)
-        return float(ball.radius), np.inf if ball.limit is None else float(ball.limit)
-    return float(reach.min(initial=np.inf)), np.inf
+@dataclass(frozen=True, eq=False)
+class _Ball:
+    centre: Rationals
+    radius: float
+    limit: float
+
+
+def _bounded_ball(polytope: Minimal) -> _Ball | None:
+    """Return the exact largest ball, None where balls grow without end or lengths are skew."""
+    if not polytope.facets or not polytope.domain.is_axis_aligned:
+        return None
+    ball = chebyshev(polytope)
+    return None if ball.limit is None else _Ball(ball.centre, float(ball.radius), float(ball.limit))
 
 
 def _excesses(
-    polytope: Minimal, normals: Mapping[int, Floats], reach: Mapping[int, np.float64], unit: float
+    polytope: Minimal, chosen: Sequence[int], normals: Floats, at_centre: Floats, unit: float
 ) -> dict[int, float]:
     """Return by how much, as a scaled distance, each kept row is exceeded at its evidence."""
     free = {int(i): k for k, i in enumerate(polytope.domain.free)}
     found: dict[int, float] = {}
-    for position, verdict in enumerate(polytope.verdicts):
+    for k, position in enumerate(chosen):
+        verdict = polytope.verdicts[position]
         if isinstance(verdict, Kept):
-            named = {free[i]: float(v) for i, v in verdict.step.items() if i in free}
-            along = sum(normals[position][k] * v for k, v in named.items())
-            found[position] = float(along - reach[position]) / unit
+            moved = sum(float(normals[k, free[i]]) * float(v) for i, v in verdict.step.items() if i in free)
+            found[position] = (moved + float(at_centre[k])) / unit
     return found
 
 
@@ -277,10 +298,8 @@ class _Programs:
         return problem.status in fine
 
 
-def _floats(polytope: Minimal, offset: Floats | None) -> tuple[float, ...]:
-    """Return the centre, moved by an offset of the free coordinates, as floats."""
-    centre = polytope.centre.to_float()
-    if offset is not None:
-        centre[polytope.domain.free] += offset
-    return tuple(centre.tolist())
-
+def _floats(polytope: Minimal, base: Rationals, offset: Floats) -> tuple[float, ...]:
+    """Return a point (d,), moved by an offset of the free coordinates, as floats."""
+    domain = polytope.domain
+    moved = base[domain.free] + exact(offset)
+    return tuple(candidates(domain, polytope.given).lift(moved).to_float().tolist())

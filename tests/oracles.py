@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from fractions import Fraction
 
@@ -121,12 +120,15 @@ def assert_proved(system: System, objective: Sequence[Fraction], outcome: Outcom
             assert dual_value(system, [Fraction(0)] * len(objective), multipliers) < 0
 
 
-def cross_volume(corners: Sequence[Sequence[Fraction]]) -> Fraction:
+def polygon_area(corners: Sequence[Sequence[Fraction]]) -> Fraction:
     """Return the area of a convex polygon by the shoelace formula; its corners may come in any order."""
-    if len(corners) < 3:
-        return Fraction(0)
-    count = len(corners)
-    middle = [sum((c[k] for c in corners), Fraction(0)) / count for k in range(2)]
-    ring = sorted(corners, key=lambda c: math.atan2(c[1] - middle[1], c[0] - middle[0]))
+    ordered = sorted(tuple(corner) for corner in corners)
+    first, last = ordered[0], ordered[-1]
+
+    def turn(corner: Sequence[Fraction]) -> Fraction:
+        across = (last[0] - first[0]) * (corner[1] - first[1])
+        return across - (last[1] - first[1]) * (corner[0] - first[0])
+
+    ring = [c for c in ordered if turn(c) <= 0] + [c for c in reversed(ordered) if turn(c) > 0]
     pairs = zip(ring, [*ring[1:], ring[0]], strict=True)
     return abs(sum((a[0] * b[1] - a[1] * b[0] for a, b in pairs), Fraction(0))) / 2

@@ -212,7 +212,7 @@ def test_misfits_are_refused(name: str) -> None:
 
 def test_arrays_are_read_like_lists() -> None:
     domain = domain_from_rows(
-        np.zeros(2), np.ones(2), np.float32([[1, 1]]), np.array([1]), np.array([[1, -1]]), np.zeros(1)
+        np.zeros(2), np.ones(2), np.ones((1, 2), np.float32), np.array([1]), np.array([[1, -1]]), np.zeros(1)
     )
     assert domain.dimension == 1 and domain.witness.item(0) == domain.witness.item(1)
 
@@ -253,13 +253,16 @@ Description = tuple[list[Bound], list[Bound], Table, list[Fraction], Table, list
 def descriptions(draw: st.DrawFn) -> Description:
     """Draw bounds, rows and equations, often of lower dimension or empty."""
     size = draw(st.integers(1, 3))
-    lower: list[Bound] = [draw(st.sampled_from([None, Fraction(0), Fraction(-1, 3), Fraction(-2)])) for _ in range(size)]
-    upper: list[Bound] = [draw(st.sampled_from([None, Fraction(0), Fraction(1)])) for _ in range(size)]
+    lows: list[Bound] = [None, Fraction(0), Fraction(-1, 3), Fraction(-2)]
+    highs: list[Bound] = [None, Fraction(0), Fraction(1)]
+    lower = [draw(st.sampled_from(lows)) for _ in range(size)]
+    upper = [draw(st.sampled_from(highs)) for _ in range(size)]
     whole = st.integers(-2, 2).map(Fraction)
     rows: Table = []
     rhs: list[Fraction] = []
     for _ in range(draw(st.integers(0, 4))):
-        if rows and draw(st.booleans()):
+        opposite = bool(rows) and draw(st.booleans())
+        if opposite:
             i = draw(st.integers(0, len(rows) - 1))
             rows.append([-a for a in rows[i]])
             rhs.append(-rhs[i] + draw(st.sampled_from([Fraction(0), Fraction(1, 10**20)])))
