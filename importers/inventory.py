@@ -1,4 +1,4 @@
-"""What is in an ONNX file, whether or not it can be lowered: operators and their class, shapes, units, constants, cost."""
+"""What is in an ONNX file, lowered or refused: operators and their class, shapes, units, constants, cost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, explained
 from exactbox.importers.ports import input_ports
 from exactbox.importers.registry import heading_of, lowering_of, refusal_of
-from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Data, Scores, Total
+from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Scores, Total
 from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import NO_CANDIDATE, Gather, Instruction, MatMul, Max, Port, Program
 from exactbox.polytope.rational import Rationals
@@ -122,11 +122,11 @@ class Inventory:
         return tuple(entry for entry in self.nodes if entry.units)
 
 
-def take_inventory(
+def inventory(
     path: str | os.PathLike[str],
     output: str | None = None,
     dims: Mapping[str, int] | None = None,
-    limits: Limits = Limits(),
+    limits: Limits | None = None,
 ) -> Inventory:
     """List what an ONNX file holds; a model that cannot be lowered is listed with the reasons.
 
@@ -137,11 +137,12 @@ def take_inventory(
     Raises:
         InputError: the file is no readable model, or an option does not fit it.
     """
-    file = read_onnx(path, limits)
+    caps = limits or Limits()
+    file = read_onnx(path, caps)
     names = candidates(file.path, file.graph.outputs, output)
-    tried = [_try(file, name, dims or {}, limits) for name in names[:1]]
+    tried = [_try(file, name, dims or {}, caps) for name in names[:1]]
     if tried[0].status == "refused":
-        tried += [_try(file, name, dims or {}, limits) for name in names[1:]]
+        tried += [_try(file, name, dims or {}, caps) for name in names[1:]]
     return next((one for one in tried if one.status == "lowered"), tried[0])
 
 
@@ -162,7 +163,7 @@ def _try(file: OnnxFile, name: str, dims: Mapping[str, int], limits: Limits) -> 
     listed = [entries.get(id(node)) or _entry(node, "not needed") for node in file.graph.nodes]
     place = {(node.name, node.op): i for i, node in enumerate(nodes)}
     refusals = sorted(lowering.refusals, key=lambda refusal: place.get((refusal.node, refusal.op), len(nodes)))
-    program, head = None, ()
+    program, head = None, tuple[str, ...]()
     if not refusals:
         try:
             found = explained(file.path, lowering, name)
@@ -204,7 +205,7 @@ def _judged(lowering: Lowering, node: Node, written: Sequence[Instruction]) -> N
         return _entry(node, "max", shape, sum(len(item.groups) for item in maxima), widest)
     if isinstance(first, Constant):
         return _entry(node, "constant", shape)
-    moved = isinstance(first, Data) and all(isinstance(item, Gather) for item in written)
+    moved = all(isinstance(item, Gather) for item in written)
     return _entry(node, "movement" if moved else "affine", shape)
 
 

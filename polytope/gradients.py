@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from exactbox.polytope import exact
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.program import IndexArray, Max, Program
+from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max, Program
 from exactbox.polytope.rational import Rationals, zeros
 
 ENTRIES = 1 << 19
@@ -33,6 +34,43 @@ def gradients(program: Program, winners: Mapping[int, IndexArray], outputs: Sequ
     for start in range(0, samples, together):
         part = {position: chosen[:, start : start + together] for position, chosen in winners.items()}
         yield from _together(program, part, outputs, min(together, samples - start))
+
+
+def lowest_winners(
+    source: Rationals, best: Rationals, groups: IndexArray
+) -> tuple[IndexArray, npt.NDArray[np.bool_]]:
+    """Return the lowest winning position of each group (n, b), and by sample whether any group has several winners.
+
+    Args:
+        source: shape (size, b), what the groups choose from.
+        best: shape (n, b), their exact maxima.
+    """
+    factor = best.den // source.den
+    padded = np.concatenate([source.num, np.zeros((1, source.shape[1]), dtype=object)])
+    winners = np.full(best.shape, -1, dtype=np.int64)
+    count = np.zeros(best.shape, dtype=np.int64)
+    for column in reversed(range(groups.shape[1])):
+        entries = groups[:, column]
+        wins = (padded[np.maximum(entries, CONSTANT_ZERO)] * factor == best.num).astype(np.bool_)
+        wins &= (entries != NO_CANDIDATE)[:, None]
+        winners[wins] = column
+        count += wins
+    return winners, np.asarray((count > 1).any(axis=0), dtype=np.bool_)
+
+
+def winners_at(program: Program, vectors: Sequence[Rationals]) -> dict[int, IndexArray]:
+    """Return the source index of each group's lowest winner, shape (n, b), by ``Max`` position.
+
+    Args:
+        vectors: every vector of the program at b points (``exact.trace``).
+    """
+    chosen: dict[int, IndexArray] = {}
+    for position in program.max_positions:
+        instruction = program.instructions[position]
+        if isinstance(instruction, Max):
+            winners, _ = lowest_winners(vectors[instruction.src], vectors[position], instruction.groups)
+            chosen[position] = np.take_along_axis(instruction.groups, winners, axis=1)
+    return chosen
 
 
 def _together(

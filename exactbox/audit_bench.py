@@ -1,0 +1,166 @@
+"""One model set up for an audit: its exact program beside the original file in onnxruntime, four ways of running it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.importers.deployed import (
+    LogitReader,
+    RuntimeRefusal,
+    Session,
+    batchable,
+    coarsest,
+    inner_tensors,
+    label_output,
+    logit_reader,
+    open_session,
+    run_batch,
+    run_single,
+    score_output,
+)
+from exactbox.importers.limits import Limits
+from exactbox.importers.onnx_file import read_onnx
+from exactbox.importers.onnx_model import Lowered, lower_file
+from exactbox.polytope.domain import Domain, box, everything
+from exactbox.polytope.enclosed import Arithmetic
+from exactbox.polytope.program import Program
+from exactbox.polytope.simplify import simplify
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way of running the file.
+
+    Args:
+        optimised: whether the runtime may rewrite the graph.
+        batched: whether samples are run together.
+    """
+
+    name: str
+    optimised: bool
+    batched: bool
+
+
+WAYS = (
+    Way("node by node, one sample at a time", False, False),
+    Way("node by node, in batches", False, True),
+    Way("optimised, one sample at a time", True, False),
+    Way("optimised, in batches", True, True),
+)
+"""The first one also shows its inner tensors."""
+
+
+DEFAULT_LIMITS = Limits()
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker needs to set the model up; see ``auditing.audit``."""
+
+    path: str
+    output: str | None = None
+    dims: tuple[tuple[str, int], ...] = ()
+    decision: str | None = None
+    output_row: int | None = None
+    target: int | str | None = None
+    class_names: tuple[str, ...] = ()
+    lower: str | None = None
+    upper: str | None = None
+    measure: bool = True
+    limits: Limits = DEFAULT_LIMITS
+
+
+@dataclass(frozen=True, eq=False)
+class Bench:
+    """A model ready to be examined.
+
+    Args:
+        lowered: the program as the nodes were lowered, with what ties it to the file's tensors.
+        program: its canonical form.
+        plan: what is decided.
+        domain: where regions and distances are meant.
+        arithmetic: covers every float format of the model.
+        reader: which tensors hold the logits.
+        label: the model's own output that names the decision, or None.
+        score: the explained output where it lies above the logits, or None.
+        sessions: by ``Way.optimised``.
+        measure: whether distances are computed.
+    """
+
+    lowered: Lowered
+    program: Program
+    plan: DecisionPlan
+    domain: Domain
+    arithmetic: Arithmetic
+    reader: LogitReader
+    label: str | None
+    score: str | None
+    sessions: Mapping[bool, Session | RuntimeRefusal]
+    measure: bool
+
+    def run(self, way: Way, points: Floats) -> list[dict[str, Any]] | RuntimeRefusal:
+        """Run samples (d, b) in the runtime; returns the tensors of each sample."""
+        session = self.sessions[way.optimised]
+        if isinstance(session, RuntimeRefusal):
+            return session
+        names = [*self.reader.tensors, *(name for name in (self.label, self.score) if name is not None)]
+        if way == WAYS[0]:
+            names += inner_tensors(self.lowered)
+        wanted = list(dict.fromkeys(names))
+        file = self.lowered.file
+        if not way.batched:
+            return run_single(session, file, self.program, wanted, points)
+        if not batchable(file, self.program):
+            return RuntimeRefusal("the file fixes the number of samples at one")
+        return run_batch(session, file, self.program, wanted, points)
+
+    @property
+    def rows(self) -> int:
+        """The number of output rows that a decision was chosen from."""
+        return max(self.program.output_size // max(len(self.model_row), 1), 1)
+
+    @property
+    def model_row(self) -> Sequence[int]:
+        """The output indices of the row that the model's own label speaks of."""
+        width = self.program.output.shape[-1] if self.program.output.shape else 1
+        start = self.plan.outputs[0] // width * width if self.plan.outputs and width else 0
+        return range(start, start + width)
+
+
+def set_up(setup: Setup) -> Bench:
+    """Import the model and open the runtime's sessions.
+
+    Raises:
+        InputError: the file or an option is malformed.
+        UnsupportedModelError: the explained output is not piecewise linear.
+    """
+    lowered = lower_file(read_onnx(setup.path, setup.limits), setup.output, dict(setup.dims), setup.limits)
+    program = simplify(lowered.program)
+    plan = plan_decision(program, setup.decision, setup.output_row, setup.target, setup.class_names)
+    reader = logit_reader(lowered)
+    inner = [*dict.fromkeys([*reader.tensors, *inner_tensors(lowered)])]
+    size = program.input_size
+    bounded = setup.lower is not None or setup.upper is not None
+    return Bench(
+        lowered,
+        program,
+        plan,
+        box([setup.lower] * size, [setup.upper] * size) if bounded else everything(size),
+        coarsest(lowered),
+        reader,
+        label_output(lowered),
+        score_output(lowered),
+        {
+            False: open_session(lowered.file, inner, optimised=False),
+            True: open_session(lowered.file, reader.tensors, optimised=True),
+        },
+        setup.measure,
+    )
