@@ -8,8 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from exactbox.auditing import Audit, audit
     from exactbox.certifying import Certified, certify
     from exactbox.checking import CheckReport, check
+    from exactbox.comparing import Comparison, compare
+    from exactbox.importers.inventory import Inventory, inventory
     from exactbox.loading import Model, load
     from exactbox.polytope.domain import Domain, box, everything
     from exactbox.polytope.domain_rows import domain_from_rows
@@ -27,24 +30,30 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
     "BudgetError",
     "Certified",
     "CheckReport",
+    "Comparison",
     "Domain",
     "ExactboxError",
     "InputError",
     "InternalError",
+    "Inventory",
     "Model",
     "Refusal",
     "Region",
     "RegionsAt",
     "UnsupportedModelError",
     "__version__",
+    "audit",
     "box",
     "certify",
     "check",
+    "compare",
     "domain_from_rows",
     "everything",
+    "inventory",
     "load",
     "region_at",
     "regions_at",
@@ -56,23 +65,29 @@ if not (_here / "polytope").is_dir() and (_here.parent / "polytope" / "__init__.
     __path__.append(str(_here.parent))
 
 _HOME = {
+    "Audit": "exactbox.auditing",
     "BudgetError": "exactbox.polytope.errors",
     "Certified": "exactbox.certifying",
     "CheckReport": "exactbox.checking",
+    "Comparison": "exactbox.comparing",
     "Domain": "exactbox.polytope.domain",
     "ExactboxError": "exactbox.polytope.errors",
     "InputError": "exactbox.polytope.errors",
     "InternalError": "exactbox.polytope.errors",
+    "Inventory": "exactbox.importers.inventory",
     "Model": "exactbox.loading",
     "Refusal": "exactbox.polytope.errors",
     "Region": "exactbox.polytope.region",
     "RegionsAt": "exactbox.polytope.region",
     "UnsupportedModelError": "exactbox.polytope.errors",
+    "audit": "exactbox.auditing",
     "box": "exactbox.polytope.domain",
     "certify": "exactbox.certifying",
     "check": "exactbox.checking",
+    "compare": "exactbox.comparing",
     "domain_from_rows": "exactbox.polytope.domain_rows",
     "everything": "exactbox.polytope.domain",
+    "inventory": "exactbox.importers.inventory",
     "load": "exactbox.loading",
     "region_at": "exactbox.regions",
     "regions_at": "exactbox.regions",

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import click
 
-from exactbox import __version__
+from exactbox import __version__, audit_options
 from exactbox.outcome import guarded
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -104,7 +104,7 @@ def json_option(command: _F) -> _F:
               help="Which rows of the region are facets, with evidence; by default where it is cheap.")
 @click.option("--distances/--no-distances", "measure", default=None,
               help="Exact distances to the boundaries; by default where it is cheap.")
-@click.option("--opinion-seconds", type=float, default=5.0, show_default=True, metavar="T",
+@click.option("--opinion-seconds", type=float, default=3.0, show_default=True, metavar="T",
               help="Time for the second opinion by cvxpy; 0 for none.")
 @click.option("--plot", metavar="FILE", help="Draw the weights and contributions: .png or .svg (needs matplotlib).")
 @click.option("--image", metavar="HxW", help="Draw a flat input as an image of this size.")
@@ -183,6 +183,10 @@ def demo(row: int, out: str | None, as_json: bool) -> int:
     from exactbox.demonstration import run_demo
 
     return run_demo(row, out, as_json)
+
+
+for _command in audit_options.COMMANDS:
+    commands.add_command(_command)
 
 
 def run(arguments: Sequence[str]) -> int:
