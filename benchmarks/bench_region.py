@@ -9,19 +9,30 @@ collection of third-party models; without it the rows on ACAS Xu and resnet_2b a
 from __future__ import annotations
 
 import argparse
+import multiprocessing
+import resource
 import statistics
+import tempfile
 import time
 from collections.abc import Callable
 from fractions import Fraction
+from itertools import pairwise
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import onnx
+from onnx import helper
 
+from exactbox.certifying import certify
+from exactbox.checking import check
+from exactbox.loading import load
 from exactbox.polytope import exact
 from exactbox.polytope.domain import Domain, box
+from exactbox.polytope.opinion import opinion
 from exactbox.polytope.pattern import winning
-from exactbox.polytope.program import MatMul, Program
+from exactbox.polytope.program import MatMul, Program, Shift
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rational import exact as read
 from exactbox.polytope.ties import pattern_at
@@ -106,12 +117,100 @@ def classifier_table(sizes: list[int]) -> None:
         print(f"  {what:52s} {1e3 * seconds:10.2f} ms   exact / this = {ours / seconds:8.3f}")
 
 
+def onnx_mlp(program: Program, path: Path) -> None:
+    """Write a fully connected program as an ONNX file of Gemm and Relu."""
+    nodes: list[onnx.NodeProto] = []
+    constants: list[onnx.TensorProto] = []
+    pairs = [
+        (item.weight[0].to_float(), shift.offset.to_float())
+        for item, shift in pairwise(program.instructions)
+        if isinstance(item, MatMul) and isinstance(shift, Shift)
+    ]
+    name = "x"
+    for depth, (weight, bias) in enumerate(pairs):
+        constants.append(onnx.numpy_helper.from_array(weight.astype(np.float32), f"w{depth}"))
+        constants.append(onnx.numpy_helper.from_array(bias.astype(np.float32), f"b{depth}"))
+        nodes.append(helper.make_node("Gemm", [name, f"w{depth}", f"b{depth}"], [f"z{depth}"], transB=1))
+        name = f"z{depth}"
+        if depth + 1 < len(pairs):
+            nodes.append(helper.make_node("Relu", [name], [f"h{depth}"]))
+            name = f"h{depth}"
+    rim = [
+        helper.make_tensor_value_info(tensor, onnx.TensorProto.FLOAT, [1, size])
+        for tensor, size in (("x", program.input_size), (name, program.output_size))
+    ]
+    graph = helper.make_graph(nodes, "mlp", rim[:1], rim[1:], constants)
+    model = helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)])
+    onnx.save_model(model, str(path))
+
+
+def certificate_row(name: str, path: Path, bounds: tuple[float, float], minimal: bool, limits: str) -> None:
+    """Certify one input of a model in a child process and print what each step took."""
+    context = multiprocessing.get_context("spawn")
+    receiver, sender = context.Pipe(duplex=False)
+    child = context.Process(target=certificate_figures, args=(path, bounds, minimal, sender))
+    child.start()
+    figures: dict[str, float] = receiver.recv()
+    child.join()
+    text = ", ".join(f"{what} {value:.2f} {'MB' if 'size' in what else 'GiB' if 'memory' in what else 's'}"
+                     for what, value in figures.items())  # fmt: skip
+    print(f"{name}: {text}\n  wanted: {limits}")
+
+
+def certificate_figures(path: Path, bounds: tuple[float, float], minimal: bool, sender: Connection) -> None:
+    """Send the seconds of each step of one certificate, its size, and the peak memory; warm, on the second input."""
+    model = load(path)
+    rng = np.random.default_rng(1)
+    points = rng.uniform(*bounds, (2, model.program.input_size)).astype(np.float32)
+    shape = model.program.inputs[0].shape
+    figures: dict[str, float] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        for point in points:
+            start = time.perf_counter()
+            found = certify(model, point.reshape(shape), box=bounds, minimal=minimal, measure=False, opinion_seconds=0)
+            middle = time.perf_counter()
+            paths = found.save(Path(folder) / "x.cert.json")
+            saved = time.perf_counter()
+            report = check(paths[0])
+            if not report.accepted or (found.minimal is not None and found.minimal.undecided):
+                raise SystemExit(f"{path}: the certificate was rejected or is incomplete: {report.reason}")
+            figures = {
+                "minimal H-representation" if minimal else "region": middle - start,
+                "writing": saved - middle,
+                "checking in plain Python": time.perf_counter() - saved,
+                "size of the certificate": Path(paths[0]).stat().st_size / 1e6,
+                "peak memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20),
+            }
+        if minimal:
+            start = time.perf_counter()
+            opinion(found.region.facets, seconds=5.0)
+            figures["cvxpy's opinion, apart"] = time.perf_counter() - start
+    sender.send(figures)
+
+
 def main() -> None:
     """Print all tables."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, help="folder of third-party models")
-    parser.parse_args()
+    models: Path | None = parser.parse_args().models
     classifier_table([784, 256, 256, 10])
+    with tempfile.TemporaryDirectory() as folder:
+        for sizes, minimal, limits in (
+            ([784, 256, 256, 10], False, "region and writing under 0.5 s, checking under 5 s"),
+            ([64, 64, 32, 10], True, "under 1 s"),
+            ([784, 32, 32, 10], True, "under 3 s, 5 MB, checking under 10 s"),
+        ):
+            name = "-".join(map(str, sizes))
+            path = Path(folder) / f"{name}.onnx"
+            onnx_mlp(random_mlp(sizes, seed=0), path)
+            certificate_row(f"{name} in [0, 1]^{sizes[0]}", path, (0.0, 1.0), minimal, limits)
+    if models is None:
+        print("ACAS Xu and resnet_2b: left out, no --models")
+        return
+    acas = models / "marabou" / "acasxu" / "ACASXU_experimental_v2a_1_1.onnx"
+    certificate_row("ACAS Xu 1_1 in [-1/2, 1/2]^5", acas, (-0.5, 0.5), True, "under 1 s")
+    resnet = models / "vnncomp2021" / "cifar10_resnet" / "onnx" / "resnet_2b.onnx"
+    certificate_row("resnet_2b in [0, 1]^3072", resnet, (0.0, 1.0), False, "region and writing under 5 s, 2 GiB")
 
 
 if __name__ == "__main__":
