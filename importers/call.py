@@ -94,6 +94,13 @@ class Call:
         """Return an optional input that must not depend on the model's input."""
         return None if self.optional(place) is None else self.constant(place, what)
 
+    def rational(self, name: str, default: float) -> Fraction:
+        """Return a float attribute exactly."""
+        value = self.node.number(name, default)
+        if not math.isfinite(value):
+            self.refuse(f"attribute {name} is {value}")
+        return Fraction(value)
+
     def integers(self, place: int, what: str) -> list[int]:
         """Return the entries of a constant of whole numbers."""
         found = self.constant(place, what)

@@ -44,6 +44,13 @@ class Node:
         """Return a whole-number attribute."""
         return cast("int", self._get(name, int, default))
 
+    def flag(self, name: str, default: int) -> bool:
+        """Return an attribute that is 0 or 1."""
+        value = self.integer(name, default)
+        if value not in (0, 1):
+            raise InputError(f"{self}: attribute {name}: expected 0 or 1, got {value}")
+        return value == 1
+
     def number(self, name: str, default: float) -> float:
         """Return a float attribute: the exact value of the float32, also of the default."""
         return float(np.float32(cast("float", self._get(name, float, default))))

@@ -16,7 +16,7 @@ from exactbox.importers.ops import load_families
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of
 from exactbox.importers.values import Choice, Constant, Data, RefusedError, Scores, Tensor, Total, Value
 from exactbox.polytope import enclosed
-from exactbox.polytope.errors import Refusal
+from exactbox.polytope.errors import InputError, Refusal
 from exactbox.polytope.exact import trace
 from exactbox.polytope.program import Head, Port
 from exactbox.polytope.rational import Rationals
@@ -42,6 +42,10 @@ class Step:
     value: Value
     end: int
     bare: bool = False
+
+
+# What numpy raises where shapes of a malformed node meet in a way that no operator looked for.
+_MISFITS = (ValueError, IndexError, OverflowError, ZeroDivisionError, MemoryError)
 
 
 class MisusedHeadError(RefusedError):
@@ -87,6 +91,8 @@ class Lowering:
             try:
                 outputs = self._evaluate(node, inputs)
                 self._keep(node, outputs, wanted)
+            except _MISFITS as error:
+                raise InputError(f"{node}: its operands or attributes do not fit together: {error}") from error
             except MisusedHeadError as error:
                 self._refuse_origin(error)
                 self._pass_over(node)

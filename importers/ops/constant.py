@@ -96,7 +96,7 @@ def integer_division(call: Call) -> Constant | None:
     if not np.all(bottom):
         call.refuse("division by a constant that is 0")
     if call.node.op == "Mod":
-        rest = np.fmod(top, bottom) if call.node.integer("fmod", 0) else np.mod(top, bottom)
+        rest = np.fmod(top, bottom) if call.node.flag("fmod", 0) else np.mod(top, bottom)
         return Constant(np.asarray(rest), left.dtype)
     quotient = np.floor_divide(top, bottom)  # the standard drops the fraction; numpy rounds down
     toward_zero = quotient + ((quotient < 0) & (quotient * bottom != top))
@@ -198,7 +198,7 @@ def integer_reduction(call: Call) -> Constant | None:
         return value
     if not value.size:
         call.refuse("a reduction of nothing")
-    keep = bool(call.node.integer("keepdims", 1))
+    keep = call.node.flag("keepdims", 1)
     found = _INTEGER_REDUCTIONS[call.node.op](value.plain(), axis=tuple(axes), keepdims=keep)
     return Constant(np.asarray(found).astype(np.dtype(value.dtype)), value.dtype)
 

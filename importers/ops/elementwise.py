@@ -43,7 +43,7 @@ refuses("LSTM", "GRU", why="products of gates: not piecewise linear")
 def operands(call: Call) -> tuple[Value, Value, tuple[int, ...]]:
     """Return both operands and the shape that they broadcast to."""
     left, right = call.value(0), call.value(1)
-    if call.node.version < 7 and call.node.integer("broadcast", 0):
+    if call.node.version < 7 and call.node.flag("broadcast", 0):
         axis = call.axis(call.node.integer("axis", len(left.shape) - len(right.shape)), len(left.shape))
         tail = (1,) * (len(left.shape) - axis - len(right.shape))
         right = right.moved(lambda array: array.reshape(array.shape + tail))
@@ -175,7 +175,7 @@ def absolute(call: Call) -> Data:
 @lowers("LeakyRelu")
 def leaky_relu(call: Call) -> Data:
     """z above 0, alpha * z below."""
-    return leaky(call.builder, call.data(), from_fractions([Fraction(call.node.number("alpha", 0.01))], ()))
+    return leaky(call.builder, call.data(), from_fractions([call.rational("alpha", 0.01)], ()))
 
 
 @lowers("PRelu")
@@ -223,6 +223,8 @@ def clip(call: Call) -> Data:
         bound = call.optional(place)
         if bound is None and name in call.node.attributes:
             bound = Constant(np.array(call.node.number(name, 0.0)), "float64")
+        if bound is not None and common_shape(call, [result, bound]) != result.shape:
+            call.refuse(f"a bound of shape {bound.shape} does not fit data of shape {result.shape}")
         if bound is not None:
             result = largest(call.builder, [result, real(call, bound)], result.shape, sign)
     return result
@@ -231,7 +233,7 @@ def clip(call: Call) -> Data:
 @lowers("HardSigmoid")
 def hard_sigmoid(call: Call) -> Data:
     """max(0, min(1, alpha * z + beta))."""
-    slope, offset = (Fraction(call.node.number(name, default)) for name, default in (("alpha", 0.2), ("beta", 0.5)))
+    slope, offset = (call.rational(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
     builder = call.builder
     line = builder.shift(builder.scale(call.data(), from_fractions([slope], ())), from_fractions([offset], ()))
     return unit_interval(builder, line)

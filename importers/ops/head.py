@@ -51,11 +51,11 @@ def arg_extremum(call: Call) -> Tensor | None:
     if isinstance(given, Scores) and not comparable(given.fibre, axis):
         return None
     moved = Data(data.srcs, np.moveaxis(data.index, axis, -1), data.dtype)
-    keep = call.node.integer("keepdims", 1)
+    keep = call.node.flag("keepdims", 1)
     shape = tuple(1 if i == axis else n for i, n in enumerate(data.shape) if keep or i != axis)
     below = given.ops if isinstance(given, Scores) else ()
     labels = given.labels if isinstance(given, Scores) else ()
-    tie: Literal["first", "last"] = "last" if call.node.integer("select_last_index", 0) else "first"
+    tie: Literal["first", "last"] = "last" if call.node.flag("select_last_index", 0) else "first"
     rule: Literal["argmax", "argmin"] = "argmax" if op == "ArgMax" else "argmin"
     return Choice(moved, rule, tie, shape, (*below, op), _named(call, given), labels)
 
@@ -106,7 +106,7 @@ def sum_of_scores(call: Call) -> Tensor | None:
         return None
     axes = call.integer_list(1, "axes")
     rank = len(given.shape)
-    if axes is None or [call.axis(axis, rank) for axis in axes] != [rank - 1] or not call.node.integer("keepdims", 1):
+    if axes is None or [call.axis(axis, rank) for axis in axes] != [rank - 1] or not call.node.flag("keepdims", 1):
         return None
     return Total(given, (*given.shape[:-1], 1))
 
@@ -139,6 +139,8 @@ def zip_map(call: Call) -> Tensor | None:
         return None
     if len(names) != given.shape[-1]:
         call.refuse(f"names {len(names)} classes for {given.shape[-1]} scores")
+    if len(set(names)) < len(names):
+        call.refuse("names one class twice")
     return replace(given, ops=(*given.ops, "ZipMap"), labels=names, origin=_named(call, given))
 
 

@@ -32,11 +32,11 @@ def matmul(call: Call) -> Data:
 def gemm(call: Call) -> Data:
     """alpha * A @ B + beta * C with one of A and B constant."""
     left, right = call.value(0), call.value(1)
-    left = turned(left) if call.node.integer("transA", 0) else left
-    right = turned(right) if call.node.integer("transB", 0) else right
     if len(left.shape) != 2 or len(right.shape) != 2:
         call.refuse(f"expected matrices, got shapes {left.shape} and {right.shape}")
-    alpha, beta = (Fraction(call.node.number(name, 1.0)) for name in ("alpha", "beta"))
+    left = turned(left) if call.node.flag("transA", 0) else left
+    right = turned(right) if call.node.flag("transB", 0) else right
+    alpha, beta = (call.rational(name, 1.0) for name in ("alpha", "beta"))
     bias = call.optional(2)
     bias = None if bias is None or beta == 0 else scaled(call, bias, beta)
     added = None if bias is None or isinstance(bias, Data) else bias.magnitudes()

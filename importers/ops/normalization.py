@@ -20,7 +20,7 @@ ROOT_BITS = 80
 def batch_normalization(call: Call) -> list[Data | None]:
     """gain * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel."""
     data = call.data()
-    if call.node.integer("training_mode", 0) or (call.node.version < 7 and not call.node.integer("is_test", 0)):
+    if call.node.flag("training_mode", 0) or (call.node.version < 7 and not call.node.flag("is_test", 0)):
         call.refuse("training mode: the mean and variance of the batch are not piecewise linear")
     names = ("scale", "bias", "mean", "variance")
     gain, bias, mean, variance = (call.constant(i + 1, f"the {name}") for i, name in enumerate(names))
@@ -44,7 +44,7 @@ def _magnitude(
 
 
 def _inverse_roots(call: Call, variance: Constant) -> Rationals:
-    epsilon = Fraction(call.node.number("epsilon", 1e-5))
+    epsilon = call.rational("epsilon", 1e-5)
     roots: list[Fraction] = []
     for channel, value in enumerate(variance.rationals().fractions()):
         radicand = value + epsilon

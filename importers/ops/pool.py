@@ -43,7 +43,7 @@ def average_pool(call: Call) -> Data:
     data = call.data()
     where = _windows(call, data)
     shape = (*data.shape[:2], *where.out)
-    counts = where.counts(bool(call.node.integer("count_include_pad", 0)))
+    counts = where.counts(call.node.flag("count_include_pad", 0))
     if (counts == 0).any():
         call.refuse("a mean over nothing but padding")
     entries = _entries(data.index.reshape(*data.shape[:2], -1), where.index(), CONSTANT_ZERO)

@@ -28,7 +28,7 @@ def reduce(call: Call) -> Value:
     order = [*kept, *axes]
     rows = data.size // width
     turned = data.moved(lambda array: array.transpose(order).reshape(rows, width))
-    keep = bool(call.node.integer("keepdims", 1))
+    keep = call.node.flag("keepdims", 1)
     dims = tuple(1 if i in axes else n for i, n in enumerate(data.shape) if keep or i not in axes)
     return _reduced(call, turned, dims)
 
@@ -54,5 +54,5 @@ def reduced_axes(call: Call, rank: int) -> list[int] | None:
     """Return the axes to reduce, or None where the node does nothing."""
     axes = call.integer_list(1, "axes")
     if not axes:
-        return None if call.node.integer("noop_with_empty_axes", 0) else list(range(rank))
+        return None if call.node.flag("noop_with_empty_axes", 0) else list(range(rank))
     return sorted({call.axis(axis, rank) for axis in axes})

@@ -27,7 +27,7 @@ def resize(call: Call) -> Value:
     """Nearest, linear or cubic interpolation, axis after axis."""
     value = call.value(0)
     mode = call.node.text("mode", "nearest")
-    if call.node.integer("antialias", 0):
+    if call.node.flag("antialias", 0):
         call.refuse("antialias is not lowered")
     if mode not in ("nearest", "linear", "cubic"):
         call.refuse(f"mode {mode} is not known")
@@ -120,7 +120,7 @@ def _linear_taps(_: Call, x: Fraction) -> Taps:
 
 def _cubic_taps(call: Call, x: Fraction) -> Taps:
     """Keys' cubic convolution (R. Keys, "Cubic convolution interpolation for digital image processing", 1981)."""
-    a = Fraction(call.node.number("cubic_coeff_a", -0.75))
+    a = call.rational("cubic_coeff_a", -0.75)
     low = math.floor(x)
     result: Taps = []
     for place in range(low - 1, low + 3):
@@ -134,7 +134,7 @@ def _cubic_taps(call: Call, x: Fraction) -> Taps:
 def _row(call: Call, taps: Taps, size: int) -> list[Fraction]:
     """Return the weights of one output entry; positions outside repeat the edge, or are left out on request."""
     row = [Fraction(0)] * size
-    outside = bool(call.node.integer("exclude_outside", 0))
+    outside = call.node.flag("exclude_outside", 0)
     for place, weight in taps:
         if not outside or 0 <= place < size:
             row[min(max(place, 0), size - 1)] += weight

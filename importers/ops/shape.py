@@ -33,7 +33,7 @@ def dropout(call: Call) -> list[Value]:
     training = call.optional_constant(2, "training_mode")
     if training is not None and any(training.plain().ravel().tolist()):
         call.refuse("random: Dropout in training mode")
-    if call.node.version < 7 and not call.node.integer("is_test", 0):
+    if call.node.version < 7 and not call.node.flag("is_test", 0):
         call.refuse("random: Dropout in training mode")
     value = call.value(0)
     return [value, Constant(np.ones(value.shape, dtype=np.bool_), "bool")]
@@ -115,7 +115,7 @@ def reshape(call: Call) -> Value:
     if wanted is None:
         call.refuse("no target shape")
     dims = list(wanted)
-    if not call.node.integer("allowzero", 0):
+    if not call.node.flag("allowzero", 0):
         if any(dim == 0 and place >= len(value.shape) for place, dim in enumerate(dims)):
             call.refuse(f"shape {wanted} copies a dimension that {value.shape} does not have")
         dims = [value.shape[place] if dim == 0 else dim for place, dim in enumerate(dims)]

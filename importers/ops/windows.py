@@ -72,7 +72,7 @@ def windows(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windo
     dilations = _numbers(call, "dilations", axes, 1, 1)
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
     before, after = padding(call, size, reach, strides)
-    ceil = bool(call.node.integer("ceil_mode", 0)) and call.node.text("auto_pad", "NOTSET") == "NOTSET"
+    ceil = call.node.flag("ceil_mode", 0) and call.node.text("auto_pad", "NOTSET") == "NOTSET"
     out: list[int] = []
     for axis in range(axes):
         room = size[axis] + before[axis] + after[axis] - reach[axis]

@@ -14,7 +14,7 @@ from onnx import TensorProto, helper, numpy_helper
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_file import read_onnx
 from exactbox.importers.onnx_model import load
-from exactbox.polytope.errors import ExactboxError, InputError
+from exactbox.polytope.errors import ExactboxError, InputError, UnsupportedModelError
 from tests.importers.onnx_models import build, mlp, save, tensor_info
 
 LIMITS = Limits()
@@ -300,6 +300,22 @@ class TestGraphs:
         model.graph.node[0].attribute[0].CopyFrom(helper.make_attribute("transB", "yes"))
         with pytest.raises(InputError, match="attribute transB: expected int, got str"):
             load(save(model, tmp_path))
+
+    def test_a_flag_is_0_or_1(self, tmp_path: Path) -> None:
+        model = mlp()
+        model.graph.node[0].attribute[0].i = 2
+        with pytest.raises(InputError, match="attribute transB: expected 0 or 1, got 2"):
+            load(save(model, tmp_path))
+
+    @pytest.mark.parametrize("value", [float("nan"), float("inf")])
+    def test_a_float_attribute_is_finite(self, value: float, tmp_path: Path) -> None:
+        model = build([helper.make_node("LeakyRelu", ["x"], ["y"], alpha=value)], {"x": (2,)})
+        with pytest.raises(UnsupportedModelError, match="attribute alpha"):
+            load(save(model, tmp_path))
+
+    def test_a_node_of_too_few_inputs(self, tmp_path: Path) -> None:
+        with pytest.raises(UnsupportedModelError, match="input 1 is missing"):
+            load(save(build([helper.make_node("Add", ["x"], ["y"])], {"x": (2,)}), tmp_path))
 
     def test_declared_output_shapes_are_not_believed(self, tmp_path: Path) -> None:
         model = mlp()
