@@ -23,6 +23,8 @@ IntArray = npt.NDArray[np.object_]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?")
 _INT64_BITS = 62
+_MAX_TEXT = 4000
+"""Python converts no more than 4300 digits at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,8 +53,9 @@ class Rationals:
             raise InputError(f"denominator: expected a positive integer, got {self.den!r}")
         if self.num.dtype != object:
             raise InputError(f"numerators: expected an object array of integers, got dtype {self.num.dtype}")
-        if self.num.size and type(self.num.flat[0]) is not int:
-            raise InputError(f"numerators: expected Python integers, got {type(self.num.flat[0]).__name__}")
+        first: object = self.num.flat[0] if self.num.size else 0
+        if type(first) is not int:
+            raise InputError(f"numerators: expected Python integers, got {type(first).__name__}")
         self.num.setflags(write=False)
 
     @property
@@ -70,7 +73,7 @@ class Rationals:
 
     def __getitem__(self, key: Any) -> Rationals:
         """Index like numpy; a single entry becomes an array of shape ()."""
-        part = self.num[key]
+        part: Any = self.num[key]
         return Rationals(part if isinstance(part, np.ndarray) else _scalar(part), self.den)
 
     def item(self, *index: int) -> Fraction:
@@ -205,6 +208,8 @@ def parse_number(text: str) -> Fraction:
     stripped = text.strip()
     if not _NUMBER.fullmatch(stripped):
         raise InputError(f"expected a number such as 3, -0.25, 2.5e1 or 1/3, got {text!r}")
+    if len(stripped) > _MAX_TEXT:
+        raise InputError(f"expected a number of at most {_MAX_TEXT} digits, got {len(stripped)}")
     top, _, bottom = stripped.partition("/")
     if bottom and int(bottom) == 0:
         raise InputError(f"the denominator of {text!r} is zero")
@@ -240,8 +245,11 @@ def _divide(num: int, den: int) -> float:
 
 def _sequence(value: Sequence[object]) -> npt.NDArray[Any]:
     """Make an object array out of nested lists so that numpy converts nothing on the way."""
-    array = np.array(value, dtype=object)
-    if any(isinstance(entry, (list, tuple, np.ndarray)) for entry in array.ravel().tolist()):
+    try:
+        array = np.array(value, dtype=object)
+    except ValueError:
+        array = None
+    if array is None or any(isinstance(entry, (list, tuple, np.ndarray)) for entry in array.ravel().tolist()):
         raise InputError("expected a rectangular array of numbers, got rows of different lengths")
     return array
 
@@ -254,7 +262,7 @@ def _one(entry: object, position: int) -> Fraction:
     if isinstance(entry, np.integer):
         return Fraction(int(entry))
     if isinstance(entry, (str, bytes)):
-        return parse_number(entry.decode() if isinstance(entry, bytes) else entry)
+        return parse_number(entry.decode(errors="replace") if isinstance(entry, bytes) else entry)
     if isinstance(entry, (float, np.floating)):
         if not np.isfinite(entry):
             raise InputError(f"entry {position}: expected a finite number, got {entry!r}")
@@ -267,7 +275,8 @@ def _from_floats(array: npt.NDArray[Any]) -> Rationals:
     """Take finite binary floats exactly: mantissa and exponent, over one power of two."""
     if array.dtype.itemsize > 8:
         return from_fractions([_one(entry, i) for i, entry in enumerate(array.ravel())], array.shape)
-    flat = array.astype(np.float64).ravel()
+    with np.errstate(invalid="ignore"):
+        flat = array.astype(np.float64).ravel()
     if not np.isfinite(flat).all():
         bad = int(np.flatnonzero(~np.isfinite(flat))[0])
         where = tuple(int(i) for i in np.unravel_index(bad, array.shape)) if array.ndim else ()
