@@ -85,7 +85,7 @@ def parse_program(text: str) -> Program:
     """
     try:
         program = _read_program(json.loads(text, parse_float=_refuse, parse_constant=_refuse))
-    except (ValueError, TypeError, LookupError, AttributeError, RecursionError) as error:
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(f"program file: not in the format {PROGRAM_FORMAT}: {error}") from None
     if program_text(program) != text:
         raise InputError("program file: not the canonical text of its program")
