@@ -16,7 +16,7 @@ from exactbox.polytope.distance import distance
 from exactbox.polytope.domain import box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.errors import BudgetError, InputError
-from exactbox.polytope.program import Input, Port, Program, Scale
+from exactbox.polytope.program import Input, Instruction, Port, Program, Scale
 from exactbox.polytope.rational import exact, from_fractions
 from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.verdicts import Dropped
@@ -158,7 +158,7 @@ def test_the_sign_is_written_as_a_class(value: str, chosen: int) -> None:
 def test_a_number_that_is_too_long_is_refused_in_writing() -> None:
     """Each factor fits, their product does not."""
     factor = from_fractions([Fraction(1, 3**9000)])
-    code = (Input(1), *(Scale(i, factor) for i in range(4)))
+    code: tuple[Instruction, ...] = (Input(1), *(Scale(i, factor) for i in range(4)))
     program = Program((Port("x", (1,)),), code, Port("y", (1,)))
     assert program_text(program)
     region = region_at(program, exact([1]), everything(1))
