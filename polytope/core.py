@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.polytope.candidates import Candidates, Direction, Key
+from exactbox.polytope.domain import show
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.floats import Ints
 from exactbox.polytope.system import Bound, System
@@ -125,7 +126,7 @@ def _tightest(candidates: Candidates, rows: list[int], low: Ints, high: Ints) ->
 
 def _constant(candidates: Candidates, position: int, key: Key) -> Free:
     if key.offset < 0:
-        raise InputError(f"rows: {candidates.sources[position]} cannot be satisfied: it reads 0 <= {key.offset}")
+        raise InputError(f"rows: {candidates.sources[position]} cannot be satisfied: it reads 0 <= {show(key.offset)}")
     return Free()
 
 

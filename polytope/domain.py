@@ -15,6 +15,8 @@ from exactbox.polytope.rows import Rows, RowSource, integer_rows
 
 Bound = Fraction | None
 
+_SHORT = 10**6
+
 
 @dataclass(frozen=True, eq=False)
 class Given:
@@ -128,7 +130,7 @@ class Domain:
         found: list[str] = []
         for i, (value, low, high) in enumerate(zip(point.fractions(), self.lower, self.upper, strict=True)):
             if (low is not None and value < low) or (high is not None and value > high):
-                found.append(f"coordinate {i} is {_show(value)}, outside [{_show(low)}, {_show(high)}]")
+                found.append(f"coordinate {i} is {show(value)}, outside [{show(low)}, {show(high)}]")
         broken = np.flatnonzero(self.rows.slack(point).num < 0).tolist()
         found += [f"domain row {self.rows.sources[i].index} is violated" for i in broken]
         inside, outside = self.equalities[:, :-1], self.equalities[:, -1]
@@ -199,7 +201,7 @@ def box(lower: object, upper: object) -> Domain:
     inside: list[Fraction] = []
     for i, (left, right) in enumerate(zip(low, high, strict=True)):
         if left is not None and right is not None and left > right:
-            raise InputError(f"box: coordinate {i} is empty, its lower bound {_show(left)} exceeds {_show(right)}")
+            raise InputError(f"box: coordinate {i} is empty, its lower bound {show(left)} exceeds {show(right)}")
         inside.append(between(left, right))
     return _assemble(low, high, from_fractions(inside))
 
@@ -243,5 +245,14 @@ def _infinite(entry: object) -> bool:
     return isinstance(entry, (float, np.floating)) and bool(np.isinf(entry))
 
 
-def _show(bound: Bound) -> str:
-    return "unbounded" if bound is None else f"{float(bound):.9g}"
+def show(bound: Bound) -> str:
+    """Write a bound in a message: short fractions exactly, others rounded to nine digits.
+
+    >>> show(Fraction(1, 3)), show(Fraction(10**400)), show(None)
+    ('1/3', 'inf', 'unbounded')
+    """
+    if bound is None:
+        return "unbounded"
+    if max(abs(bound.numerator), bound.denominator) < _SHORT:
+        return str(bound)
+    return f"{from_fractions([bound]).to_float()[0]:.9g}"

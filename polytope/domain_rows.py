@@ -11,7 +11,7 @@ import numpy as np
 from exactbox.polytope import linalg
 from exactbox.polytope.candidates import Candidates, candidates
 from exactbox.polytope.centre import good_centre
-from exactbox.polytope.domain import Bound, Domain, Given, between, bounds, no_rows
+from exactbox.polytope.domain import Bound, Domain, Given, between, bounds, no_rows, show
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.floats import bit_lengths
 from exactbox.polytope.lp import guess_basis
@@ -78,7 +78,7 @@ def _read(
         raise InputError(f"domain: {size} lower bounds but {len(upper)} upper bounds")
     for i, (low, high) in enumerate(zip(lower, upper, strict=True)):
         if low is not None and high is not None and low > high:
-            raise InputError(f"domain: coordinate {i} is empty, its lower bound {low} exceeds its upper bound {high}")
+            raise InputError(f"domain: coordinate {i} is empty, its lower bound {show(low)} exceeds {show(high)}")
     left = _table(matrix, rhs, size, "row")
     none: list[object] = []
     equal_left, equal_right = none if eq_matrix is None else eq_matrix, none if eq_rhs is None else eq_rhs
@@ -137,7 +137,7 @@ def _tightened(
         if len(where) == 1:
             i, value = int(where[0]), Fraction(row[-1], row[where[0]])
             if not _within(value, lower[i], upper[i]):
-                raise InputError(f"domain: empty, the equations put coordinate {i} at {value}, outside its bounds")
+                raise InputError(f"domain: empty, equations put coordinate {i} at {show(value)}, outside its bounds")
             low[i] = high[i] = value
     return tuple(low), tuple(high)
 

@@ -62,8 +62,15 @@ class TestBoxes:
         assert end is None or value < end or (fixed and value == end)
 
     def test_an_empty_coordinate_is_named(self) -> None:
-        with pytest.raises(InputError, match=r"coordinate 1 is empty.*0\.1 exceeds 0"):
+        with pytest.raises(InputError, match=r"coordinate 1 is empty.*1/10 exceeds 0"):
             box([0, "0.1"], [1, 0])
+
+    def test_messages_survive_numbers_beyond_floats(self) -> None:
+        with pytest.raises(InputError, match="inf exceeds 1"):
+            box(["1e9000"], [1])
+        with pytest.raises(InputError, match="inf exceeds -inf"):
+            domain_from_rows(["1e9000"], ["-1e9000"], [], [])
+        assert box([0], [1]).violations(exact(["-1e9000"])) == ["coordinate 0 is -inf, outside [0, 1]"]
 
     def test_lengths_must_agree(self) -> None:
         with pytest.raises(InputError, match="2 lower bounds but 1 upper"):
