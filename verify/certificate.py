@@ -129,7 +129,11 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
 
 
 def program_file(sha256: str) -> str:
-    """Return the name of the program file that all certificates about one program share."""
+    """Return the name of the program file that all certificates about one program share.
+
+    >>> program_file("0123456789abcdef" * 4)
+    '0123456789abcdef.program.json'
+    """
     return f"{sha256[:16]}.program.json"
 
 

@@ -50,10 +50,9 @@ class Rejected(Exception):
 
 
 class Report(NamedTuple):
-    """What was proved: hashes of the program, the certificate and the statement, and the statement in words."""
+    """What was proved: hashes of the program and of the statement, and the statement in words."""
 
     program_sha256: str
-    certificate_sha256: str
     statement_sha256: str
     lines: tuple[str, ...]
 
@@ -171,7 +170,7 @@ class Program:
         sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in [shape, *(dims for _, dims, _ in ports)]]
         form((sizes[0], sum(sizes[1:])) == (self.steps[-1].size, self.steps[0].size), "a shape does not fit")
         strings([rule], "head: rule", "argmax", "argmin", "sign", "none")
-        self.tie = strings([tie], "head: tie", "first", "last")[0]
+        (self.tie,) = strings([tie], "head: tie", "first", "last")
 
     def _step(self, item: Any, where: str) -> Step:
         op = strings([item.get("op") if type(item) is dict else None], where, *INSTRUCTIONS)[0]
@@ -303,18 +302,15 @@ class Domain:
 
     def reduced(self, a: Sparse, b: int) -> Row:
         """Return ``a . y <= b`` without the pivots, divided by the greatest common divisor."""
-        hit = [pivot for pivot in a if pivot in self.equations]
-        if hit:
-            rest = {i: v * self.scale for i, v in a.items() if i not in self.equations}
-            b *= self.scale
-            for pivot in hit:
-                left, right = self.equations[pivot]
-                b -= a[pivot] * right
-                for i, v in left.items():
-                    rest[i] = rest.get(i, 0) - a[pivot] * v
-            a = rest
-        divisor = math.gcd(b, *a.values()) or 1
-        return Row(tuple(sorted((i, v // divisor) for i, v in a.items() if v)), b // divisor)
+        rest = {i: v * self.scale for i, v in a.items() if i not in self.equations}
+        b *= self.scale
+        for pivot in a.keys() & self.equations.keys():
+            left, right = self.equations[pivot]
+            b -= a[pivot] * right
+            for i, v in left.items():
+                rest[i] = rest.get(i, 0) - a[pivot] * v
+        divisor = math.gcd(b, *rest.values()) or 1
+        return Row(tuple(sorted((i, v // divisor) for i, v in rest.items() if v)), b // divisor)
 
     def on_hull(self, nums: list[int], den: int) -> bool:
         """Say whether a point satisfies the equations."""
@@ -463,8 +459,7 @@ def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report
         if not (statement[kind] is part is None or statement[kind] == part == []):
             lines += _beside(kind)(region, statement[kind], part)
     text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
-    hashes = [hashlib.sha256(part).hexdigest() for part in (certificate, text.encode())]
-    return Report(sha256, hashes[0], hashes[1], tuple(lines))
+    return Report(sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines))
 
 
 @cache

@@ -51,21 +51,18 @@ def test_the_report_names_what_it_is_about() -> None:
     certificate, program = example_files()
     report = check.check(certificate, program)
     assert report.program_sha256 == hashlib.sha256(program).hexdigest()
-    assert report.certificate_sha256 == hashlib.sha256(certificate).hexdigest()
     stated = {"program": report.program_sha256, "statement": json.loads(certificate)["statement"]}
     text = json.dumps(stated, sort_keys=True, separators=(",", ":"))
     assert report.statement_sha256 == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_spelling_is_no_part_of_the_statement() -> None:
-    """White space, the order of keys and the informative part change the file's hash, not the statement's."""
+    """White space, the order of keys and the informative part do not change the statement's hash."""
     certificate, program = example_files()
     value = json.loads(certificate)
     value["info"] = {"anything": ["goes", "here"]}
     again = json.dumps({key: value[key] for key in reversed(value)}, indent=3).encode()
-    first, second = check.check(certificate, program), check.check(again, program)
-    assert first.certificate_sha256 != second.certificate_sha256
-    assert (first.statement_sha256, first.lines) == (second.statement_sha256, second.lines)
+    assert again != certificate and check.check(again, program) == check.check(certificate, program)
 
 
 def test_the_program_can_be_read_when_its_name_is_known() -> None:
