@@ -61,6 +61,9 @@ class Cells(NamedTuple):
         edges: (B, n, n).
         witness: (B, n) a point strictly inside every row; NaN where no float64 point was found.
         token: (B,) the number of the exact witness in the latter case, else -1.
+        corner_count: (B,) the number of corners of a polygon that covers a cell in a plane, 0 for none.
+        corners: (B, C, 3) x, y and radius of each corner, in order.
+        sides: (B, C) the row on which the side from each corner to the next one lies.
     """
 
     unit: Ints
@@ -76,10 +79,30 @@ class Cells(NamedTuple):
     edges: Floats
     witness: Floats
     token: Ints
+    corner_count: Ints
+    corners: Floats
+    sides: Ints
 
 
 class Work(NamedTuple):
-    """Scratch space: row values and rates (R,), edge gains (n,), objective (n+1,), tight rows (n, n+1), points (n,)."""
+    """Scratch space for n coordinates and R rows.
+
+    Args:
+        slack: (R,) row values.
+        rate: (R,) change of the rows along an edge.
+        gains: (n,) change of the objective along each edge, the multipliers of the tight rows but for their sign.
+        objective: (n+1,).
+        base: (n, n+1) tight rows.
+        error: (n+2,) their radii.
+        far: (n,) a point.
+        inner: (n,) a point.
+        numbers: (4,) lengths of a crossing.
+        column: (4,) see ``EDGE``.
+        proof: (n,) rows whose multipliers prove what was found, -1 for none.
+        ends: (2, 3) corners.
+        polygon: (R, 3) corners.
+        polygon_sides: (R,) rows.
+    """
 
     slack: Floats
     rate: Floats
@@ -91,6 +114,10 @@ class Work(NamedTuple):
     inner: Floats
     numbers: Floats
     column: Ints
+    proof: Ints
+    ends: Floats
+    polygon: Floats
+    polygon_sides: Ints
 
 
 class Span(NamedTuple):
@@ -113,7 +140,8 @@ def work_space(dimension: int, rows: int) -> Work:
     n = dimension
     return Work(
         np.zeros(rows), np.zeros(rows), np.zeros(n), np.zeros(n + 1), np.zeros((n, n + 1)), np.zeros(n + 2),
-        np.zeros(n), np.zeros(n), np.zeros(4), np.zeros(4, dtype=np.int64),
+        np.zeros(n), np.zeros(n), np.zeros(4), np.zeros(4, dtype=np.int64), np.zeros(n, dtype=np.int64),
+        np.zeros((2, 3)), np.zeros((rows, 3)), np.zeros(rows, dtype=np.int64),
     )
 
 

@@ -104,7 +104,9 @@ def _frame(low: Fraction | None, high: Fraction | None, near: Fraction) -> tuple
     centre, half = float_fraction(float((low + high) / 2)), (high - low) / 2
     exponent = half.numerator.bit_length() - half.denominator.bit_length()
     unit = Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
-    return centre, unit, float(max(high - centre, centre - low) / unit) * _ROUNDED_UP
+    extent = max(high - centre, centre - low) / unit
+    rounded = float(extent)
+    return centre, unit, rounded if float_fraction(rounded) == extent else rounded * _ROUNDED_UP
 
 
 def _columns(domain: Domain, frames: list[tuple[Fraction, Fraction, float]]) -> Rationals:

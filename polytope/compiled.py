@@ -15,16 +15,18 @@ except ImportError:
     AVAILABLE = False
 
 
+_OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
+_INTERNAL: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+
+
 def compiled(function: Function) -> Function:
-    """Compile with IEEE semantics (no reordering of floating-point operations), cached on disk between runs."""
-    if not AVAILABLE:
-        return function
-    return cast(Function, njit(cache=True, error_model="numpy")(function))
+    """Compile with IEEE semantics (no reordering of floating-point operations), cached on disk between runs.
+
+    Compiled functions allocate nothing, so numba's reference counting (``_nrt``, half of the run time) is left out.
+    """
+    return cast(Function, njit(**_OPTIONS)(function)) if AVAILABLE else function
 
 
 def kernel(function: Function) -> Function:
     """Compile like ``compiled``, to be called from compiled functions only."""
-    if not AVAILABLE:
-        return function
-    internal = njit(cache=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True)
-    return cast(Function, internal(function))
+    return cast(Function, njit(**_INTERNAL)(function)) if AVAILABLE else function

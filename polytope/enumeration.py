@@ -111,6 +111,8 @@ class Space:
         cells.cols[0], cells.radius[0] = columns.T, radius
         cells.reach[0] = _reach(columns, radius, self.chart.extent)
         self.place(cells, 0, tuple(next(self.chart.starts()).fractions()))
+        if n == 2:
+            _cover(cells, self.chart.extent)
         return cells
 
     def place(self, cells: Cells, i: int, witness: tuple[Fraction, ...]) -> None:
@@ -379,12 +381,32 @@ def empty_cells(count: int, dimension: int, units: int, rows: int) -> Cells:
         np.zeros(count, dtype=np.int64), np.zeros((count, rows), dtype=np.int32), np.zeros((count, n + 1, rows)),
         np.zeros((count, rows)), np.zeros((count, rows)), np.full((count, n), -1, dtype=np.int64),
         np.zeros((count, n)), np.zeros((count, n, n)), np.zeros((count, n)), np.full(count, -1, dtype=np.int64),
+        np.zeros(count, dtype=np.int64), np.zeros((count, rows if n == 2 else 0, 3)),
+        np.zeros((count, rows if n == 2 else 0), dtype=np.int64),
     )
+
+
+def _cover(cells: Cells, extent: Floats) -> None:
+    """Give the cell of a whole bounded box its rectangle, where each side is one of the rows."""
+    a, b = extent.tolist()
+    if not np.isfinite(extent).all():
+        return
+    corners = np.array([(-a, -b), (a, -b), (a, b), (-a, b)])
+    outward = np.array([(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)])
+    for k, normal in enumerate(outward):
+        gradients = cells.cols[0, :2, : cells.filled[0]].T
+        aligned = np.flatnonzero((gradients @ normal < 0) & (np.abs(gradients @ normal[::-1]) == 0))
+        if len(aligned) != 1:
+            return
+        cells.sides[0, k] = aligned[0]
+    cells.corners[0, :4, :2] = corners
+    cells.corners[0, :4, 2] = np.where((extent == 1).all(), 0.0, extent.max() * 2.0**-45)
+    cells.corner_count[0] = 4
 
 
 def _first_cells(cells: Cells, count: int, rows: int) -> Cells:
     """Copy the first cells, with room for so many rows."""
-    narrow = {"refs", "radius", "reach"}
+    narrow = {"refs", "radius", "reach", "corners", "sides"}
     parts = {
         name: (array[:count, :, :rows] if name == "cols" else array[:count, :rows] if name in narrow else array[:count])
         for name, array in cells._asdict().items()

@@ -27,8 +27,9 @@ from exactbox.polytope.cell_kernels import (
     pivot,
 )
 from exactbox.polytope.compiled import compiled, kernel
+from exactbox.polytope.planar import ABOVE, BELOW, BOTH, UNDECIDED, far_centre, glance, trim
 
-UNDECIDED, ABOVE, BELOW, BOTH, TOUCHING = 0, 1, 2, 3, 4
+TOUCHING = 4
 
 DONE, LEAVES_FULL, EVENTS_FULL, STUCK, PAUSED = 0, 1, 2, 3, 4
 
@@ -71,6 +72,12 @@ def copy_cell(source: Cells, i: int, target: Cells, j: int) -> None:
     target.seed[j] = source.seed[i]
     target.filled[j] = count
     target.token[j] = source.token[i]
+    corners = source.corner_count[i]
+    target.corner_count[j] = corners
+    for k in range(corners):
+        target.sides[j, k] = source.sides[i, k]
+        for m in range(3):
+            target.corners[j, k, m] = source.corners[i, k, m]
     for u in range(source.winners.shape[1]):
         target.winners[j, u] = source.winners[i, u]
     n = source.point.shape[1]
@@ -161,6 +168,8 @@ def _search(cells: Cells, i: int, row: Floats, radius: float, side: int, table: 
             work,
         )
         if bound < 0:
+            for k in range(len(work.proof)):
+                work.proof[k] = cells.tight[i, k]
             return ABOVE if side > 0 else BELOW
         return TOUCHING if bound < np.inf else UNDECIDED
     return UNDECIDED
@@ -174,7 +183,8 @@ NOISE_OF_A_VERTEX = 2.0**-44
 def probe(cells: Cells, i: int, row: Floats, radius: float, table: Table, work: Work) -> int:
     """Decide on which sides of a row a cell has interior points.
 
-    For ``BOTH`` the search is left at a vertex on the row, and ``work.inner`` is inside on the witness's other side.
+    For ``BOTH`` the search is left at a vertex on the row, or at the witness with all edges free, and ``work.inner`` is
+    inside on the witness's other side.
     """
     n = cells.point.shape[1]
     flat = radius == 0.0
@@ -183,9 +193,15 @@ def probe(cells: Cells, i: int, row: Floats, radius: float, table: Table, work: 
     work.column[FLAT] = 1 if flat else 0
     if flat:
         return BELOW if row[n] < 0 else ABOVE
+    glanced = glance(cells, i, row, radius, work) if cells.corner_count[i] > 0 else UNDECIDED
+    if glanced == ABOVE or glanced == BELOW:
+        return glanced
     side = certain_sign(row, radius, cells.witness[i])
     if side == 0:
         return UNDECIDED
+    if glanced == BOTH and far_centre(cells, i, side, work) and certain_sign(row, radius, work.inner) == -side:
+        restart(cells, i)
+        return BOTH
     found = _search(cells, i, row, radius, side, table, work)
     if found == UNDECIDED:
         restart(cells, i)
@@ -207,6 +223,8 @@ def cut(
     for j in range(n + 1):
         cells.cols[i, j, count] = sign * row[j]
     cells.filled[i] = count + 1
+    if cells.corner_count[i] > 0:
+        trim(cells, i, row, radius, sign, count, work)
     for k in range(n):
         if sign < 0 and cells.tight[i, k] == count:
             for j in range(n):
@@ -214,6 +232,8 @@ def cut(
     if moved:
         for j in range(n):
             cells.witness[i, j] = work.inner[j]
+        if n > 0 and cells.tight[i, 0] < 0:
+            restart(cells, i)
 
 
 @kernel
@@ -235,8 +255,8 @@ def _omit(
     if control[RECORDING]:
         at = control[EVENTS]
         events[at, 0], events[at, 1], events[at, 2] = unit, candidate, rival
-        for k in range(cells.tight.shape[1]):
-            position = cells.tight[i, k]
+        for k in range(len(work.proof)):
+            position = work.proof[k]
             known = position >= 0 and work.column[FLAT] == 0
             events[at, 3 + k] = cells.refs[i, position] if known else 0
         control[EVENTS] = at + 1

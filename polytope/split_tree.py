@@ -1,0 +1,133 @@
+"""The split tree of an enumeration, item by item in depth-first order: the evidence that no region is missing."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from exactbox.polytope.enumeration import Cell, Part, Space
+from exactbox.polytope.errors import InternalError
+from exactbox.polytope.rows import RowSource
+
+
+class Lost(NamedTuple):
+    """A candidate that wins nowhere inside the cell.
+
+    Where its difference to the rival is not constant, ``candidate - rival`` is minus a combination of the named rows
+    with multipliers that are not negative, plus a constant that is not positive (and negative where they are all zero). The rows are the domain's, those of the nodes
+    above, and those of this candidate against its earlier rivals (as the pair's two forms): each is positive inside.
+
+    Args:
+        candidate: position in the group.
+        rival: position in the group.
+        names: rows by signed number, see ``row_of``; none where the difference is constant: negative, or zero and the
+            rival has the lower position.
+    """
+
+    candidate: int
+    rival: int
+    names: tuple[int, ...]
+
+
+class Node(NamedTuple):
+    """A cell is branched on a unit: first all that is said here, then the subtrees of the other candidates in order.
+
+    Args:
+        unit: number of the unit in the program, all groups of all ``Max`` instructions counted (those with a single
+            candidate too, though they are never branched on).
+        lost: the candidates without a child, in no order.
+    """
+
+    unit: int
+    lost: tuple[Lost, ...]
+
+
+class Leaf(NamedTuple):
+    """A region."""
+
+    cell: Cell
+
+
+@dataclass(frozen=True)
+class UnitRow:
+    """The row ``winner - rival >= 0`` of a unit, candidates by position in the group."""
+
+    unit: int
+    winner: int
+    rival: int
+
+
+def row_of(space: Space, name: int) -> RowSource | UnitRow:
+    """Say which row of a cell a name stands for."""
+    number = abs(name) - 1
+    if number < len(space.chart.rows):
+        return space.chart.sources[number]
+    pair = number - len(space.chart.rows)
+    layer = next(one for one in reversed(space.layers) if one.base <= pair and len(one.pairs))
+    unit, low, high = layer.pairs[pair - layer.base].tolist()
+    return UnitRow(layer.first + unit, low, high) if name > 0 else UnitRow(layer.first + unit, high, low)
+
+
+def split_tree(space: Space) -> Iterator[Node | Leaf]:
+    """Enumerate and yield the tree's items in depth-first order.
+
+    Args:
+        space: made with ``recording=True``.
+
+    Raises:
+        InternalError: the space does not record.
+    """
+    if not space.recording:
+        raise InternalError("split tree: the space must be made with recording=True")
+    yield from _Reader(space).items()
+
+
+class _Reader:
+    """Puts the events of all layers, which come in batches, into depth-first order."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._parts = space.parts()
+        self._events: list[deque[list[int]]] = [deque() for _ in space.layers]
+        self._regions: deque[Cell] = deque()
+        self._widths = [int(w) for layer in space.layers for w in layer.widths]
+
+    def items(self) -> Iterator[Node | Leaf]:
+        if not self._space.layers:
+            self._take(next(self._parts))
+            yield Leaf(self._regions.popleft())
+            return
+        yield from self._cell(0)
+
+    def _cell(self, layer: int) -> Iterator[Node | Leaf]:
+        """Yield the subtree of one cell at the start of a layer."""
+        waiting = 1
+        while waiting:
+            event = self._next(layer)
+            if event[0] == -2:
+                waiting -= 1
+                if layer + 1 < len(self._events):
+                    yield from self._cell(layer + 1)
+                else:
+                    yield Leaf(self._regions.popleft())
+                continue
+            lost: list[Lost] = []
+            while event[1] >= 0:
+                lost.append(Lost(event[1], event[2], tuple(name for name in event[3:] if name)))
+                event = self._next(layer)
+            waiting += self._widths[event[0]] - len(lost) - 1
+            yield Node(event[0], tuple(lost))
+
+    def _next(self, layer: int) -> list[int]:
+        queue = self._events[layer]
+        while not queue:
+            self._take(next(self._parts))
+        return queue.popleft()
+
+    def _take(self, part: Part) -> None:
+        if part.layer:
+            self._events[part.layer - 1].extend(part.events.tolist())
+        if part.layer == len(self._events):
+            self._regions.extend(self._space.cell(part.cells, i) for i in range(len(part.cells.filled)))
