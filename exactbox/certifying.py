@@ -34,10 +34,10 @@ Floats = npt.NDArray[np.float64]
 MINIMAL_BUDGET = 1 << 16
 """Rows times inputs up to which facets are decided without being asked for."""
 
-OPINION_SECONDS = 5.0
+OPINION_SECONDS = 3.0
 """Time for the second opinion where nothing else is said."""
 
-DISTANCE_BUDGET = 1 << 18
+DISTANCE_BUDGET = 1 << 16
 """Rows times inputs up to which distances are computed without being asked for."""
 
 

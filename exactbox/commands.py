@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file, everywhere
-from exactbox.certifying import Certified, certify
+from exactbox.certifying import OPINION_SECONDS, Certified, certify
 from exactbox.documents import document
 from exactbox.files import check_writable
 from exactbox.inputs import read_inputs, split_specs
@@ -65,7 +65,7 @@ class CertifyOptions(ImportOptions):
     eps: str | None = None
     minimal: bool | None = None
     measure: bool | None = None
-    opinion_seconds: float = 5.0
+    opinion_seconds: float = OPINION_SECONDS
     plot: str | None = None
     image: str | None = None
     out: str | None = None

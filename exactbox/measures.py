@@ -15,8 +15,8 @@ from exactbox.polytope.verdicts import Minimal
 
 _T = TypeVar("_T")
 
-BOX_BUDGET = 1 << 14
-"""Facets times inputs up to which the bounding box is computed without being asked for."""
+BOX_BUDGET = 1 << 12
+"""Facets times sides to be found up to which the bounding box is computed without being asked for."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,12 +46,12 @@ def geometry(polytope: Minimal, *, everything: bool = False) -> Geometry:
     """
     skipped: dict[str, str] = {}
     ball = _attempt(lambda: chebyshev(polytope), "ball", skipped)
-    size = len(polytope.facets) * polytope.domain.size
+    size = len(polytope.facets) * open_sides(polytope)
     box = None
     if everything or size <= BOX_BUDGET:
         box = _attempt(lambda: bounding_box(polytope), "bounding_box", skipped)
     else:
-        skipped["bounding_box"] = f"{size} facets times inputs exceed the budget of {BOX_BUDGET}"
+        skipped["bounding_box"] = f"{size} facets times sides exceed the budget of {BOX_BUDGET}"
     if polytope.domain.dimension > MAX_DIMENSION:
         few = f"computed in at most {MAX_DIMENSION} dimensions"
         return Geometry(ball, box, skipped={**skipped, "vertices": few, "volume": few})
@@ -60,6 +60,19 @@ def geometry(polytope: Minimal, *, everything: bool = False) -> Geometry:
     if content is None:
         skipped.setdefault("volume", "infinite")
     return Geometry(ball, box, corners, content, skipped)
+
+
+def open_sides(polytope: Minimal) -> int:
+    """Return how many sides of the bounding box are not known from the domain's bounds that are facets.
+
+    >>> from exactbox.polytope.domain import box, no_rows
+    >>> from exactbox.polytope.facets import minimal
+    >>> from exactbox.polytope.rational import exact
+    >>> open_sides(minimal(box([0, None], [1, 1]), no_rows(2), exact(["1/2", "1/2"])))
+    1
+    """
+    known = sum(polytope.sources[i].kind in ("lower", "upper") for i in polytope.facets)
+    return 2 * polytope.domain.dimension - known
 
 
 def _attempt(measure: Callable[[], _T], name: str, skipped: dict[str, str]) -> _T | None:

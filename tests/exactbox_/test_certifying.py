@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from exactbox.certifying import Certified, certify, row_count
+from exactbox.certifying import Certified, row_count
+from exactbox.certifying import certify as certify_with_opinion
 from exactbox.loading import Model, load
 from exactbox.polytope import exact as interpreter
 from exactbox.polytope.domain import box, everything
@@ -17,6 +19,8 @@ from exactbox.polytope.rational import exact
 from exactbox.progress import Silent
 from tests.exactbox_.programs import kink
 from tests.source_tree import REPOSITORY
+
+certify = functools.partial(certify_with_opinion, opinion_seconds=0)
 
 DATA = REPOSITORY / "exactbox" / "data"
 IRIS_ROW = DATA / "iris_samples.csv"
@@ -67,9 +71,17 @@ def test_features_are_named_by_the_header(flower: Certified) -> None:
 
 
 def test_everything_cheap_is_done(flower: Certified) -> None:
-    assert flower.skipped == {}
+    assert flower.skipped == {"opinion": "not asked for"}
     assert flower.minimal is not None and flower.minimal.undecided == ()
     assert flower.distances is not None and flower.distances.region["linf"].value is not None
+
+
+def test_second_opinion(iris: Model) -> None:
+    found = certify_with_opinion(iris, IRIS_ROW, row=1, box=(0, 8))
+    assert found.opinion is not None and found.opinion.agrees
+    assert found.skipped == {}
+    without = certify_with_opinion(iris, IRIS_ROW, row=1, minimal=False)
+    assert (without.opinion, without.skipped["opinion"]) == (None, "facets are not known")
 
 
 def test_path_instead_of_a_model() -> None:
@@ -130,7 +142,7 @@ def test_domains(iris: Model, arguments: dict[str, object], expected: str) -> No
 def test_domain_with_rows_has_no_distances_but_facets(iris: Model) -> None:
     sum_below = domain_from_rows([0] * 4, [9] * 4, [[1, 1, 1, 1]], [20])
     found = certify(iris, IRIS_ROW, row=1, domain=sum_below)
-    assert found.skipped == {"distances": "the closed form needs a box domain"}
+    assert found.skipped["distances"] == "the closed form needs a box domain"
     assert found.minimal is not None
     assert found.domain.text == "a given polytope of 1 rows and some bounds of dimension 4"
 
