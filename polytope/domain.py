@@ -100,7 +100,9 @@ class Domain:
     @functools.cached_property
     def free(self) -> npt.NDArray[np.int64]:
         """The coordinates that parametrise the affine hull: all but the pivots."""
-        return np.setdiff1d(np.arange(self.size, dtype=np.int64), np.array(self.pivots, dtype=np.int64))
+        kept = np.ones(self.size, dtype=np.bool_)
+        kept[list(self.pivots)] = False
+        return np.flatnonzero(kept)
 
     def contains(self, point: Rationals) -> bool:
         """Decide exactly whether a point (d,) lies in the domain."""

@@ -120,10 +120,11 @@ def metric_directions(view: FloatView, functionals: Floats, weight: float) -> Fl
     diagonal = np.maximum(1 / view.high**2 + 1 / view.low**2, _LOOSE)
     rows = view.matrix * (np.sqrt(weight) / view.slack)[:, None]
     plain = functionals / diagonal[:, None]
-    if not len(rows):
-        return plain
-    spread = rows / diagonal
     try:
+        if len(rows) >= len(diagonal):
+            return np.linalg.solve(rows.T @ rows + np.diag(diagonal), functionals)
+        # the same by the identity of Woodbury, Inverting modified matrices, 1950
+        spread = rows / diagonal
         inner = np.linalg.solve(np.eye(len(rows)) + spread @ rows.T, rows @ plain)
     except np.linalg.LinAlgError:
         return plain
