@@ -8,7 +8,7 @@ from exactbox.polytope.floats import Floats, FloatView, float_view
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.system import System, on_grid
 
-_STEPS = 40
+_STEPS = 25
 _COARSER = (8, 5, 2, -2, -8, -20)
 
 
@@ -48,11 +48,26 @@ def analytic_offset(view: FloatView) -> Floats:
         step, decrement = _newton_step(view, z, pull)
         if not np.isfinite(step).all() or not np.isfinite(decrement):
             break
-        z = z + step / (1 + decrement)
+        z = z + step * _step_length(view, z, step, pull, decrement)
         if decrement < 0.25:
             break
     inside = (view.matrix @ z < view.slack).all() and (z < view.high).all() and (z > view.low).all()
     return z if inside else np.zeros(len(z))
+
+
+def _step_length(view: FloatView, z: Floats, step: Floats, pull: Floats, decrement: float) -> float:
+    """Return a length that lowers the barrier: halved from just short of the boundary, at least the safe one."""
+    gaps = np.concatenate([view.slack - view.matrix @ z, view.high - z, z - view.low])
+    rates = np.concatenate([view.matrix @ step, step, -step])
+    share = rates / np.where(np.isfinite(gaps), gaps, np.inf)
+    length, safe = min(1.0, 0.9 / max(float(share.max(initial=0.0)), 2.0**-60)), 1 / (1 + decrement)
+    linear, square = float(pull @ (z * step)), float(pull @ (step * step))
+    while length > safe:
+        gain = np.log1p(-length * share).sum() - length * linear - length * length * square / 2
+        if gain > 0.1 * length * decrement**2:
+            return length
+        length /= 2
+    return safe
 
 
 def _newton_step(view: FloatView, z: Floats, pull: Floats) -> tuple[Floats, float]:

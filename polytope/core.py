@@ -14,7 +14,7 @@ from exactbox.polytope.candidates import Candidates, Direction, Key
 from exactbox.polytope.domain import show
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.floats import Ints
-from exactbox.polytope.system import Bound, System
+from exactbox.polytope.system import Bound, System, select
 from exactbox.polytope.verdicts import Dropped, Free, Same, Verdict
 
 
@@ -121,7 +121,7 @@ def _tightest(candidates: Candidates, rows: list[int], low: Ints, high: Ints) ->
     keys, whole = candidates.keys, candidates.system
     lower: tuple[Bound, ...] = tuple(-keys[p].offset if p >= 0 else None for p in low.tolist())
     upper: tuple[Bound, ...] = tuple(keys[p].offset if p >= 0 else None for p in high.tolist())
-    return System(whole.matrix[chosen], whole.rhs[chosen], lower, upper)
+    return select(whole, chosen, range(len(low))).changed(lower=lower, upper=upper)
 
 
 def _constant(candidates: Candidates, position: int, key: Key) -> Free:

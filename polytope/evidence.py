@@ -49,11 +49,17 @@ class Judge:
     def _matrix(self) -> IntArray:
         return np.concatenate([self.rows.given.matrix, self.rows.domain.rows.matrix])
 
+    def _times(self, columns: IntArray) -> IntArray:
+        """Multiply the general rows with integer columns (d, b)."""
+        if not self.rows.domain.pivots and all(factor == 1 for factor in self.rows.factors):
+            return self.rows.system.times(columns)
+        return linalg.product(self._matrix, columns) if len(self._matrix) else columns[:0]
+
     @functools.cached_property
     def _slack(self) -> Rationals:
         """The general rows' slacks at the centre."""
         rhs = np.concatenate([self.rows.given.rhs, self.rows.domain.rows.rhs])
-        image = linalg.product(self._matrix, self.centre.num.reshape(-1, 1))[:, 0] if len(rhs) else rhs
+        image = self._times(self.centre.num.reshape(-1, 1))[:, 0]
         return Rationals(rhs * self.centre.den - image, self.centre.den)
 
     @functools.cached_property
@@ -88,7 +94,7 @@ class Judge:
         if dense:
             moves = [_column(claims[position], self.rows.domain.size) for position in dense]
             stacked = np.stack([num for num, _ in moves], axis=1)
-            image = linalg.product(self._matrix, stacked) if len(self._matrix) else stacked[:0]
+            image = self._times(stacked)
             for k, position in enumerate(dense):
                 found[position] = self._general(image[:, k], moves[k][1]) | self._all_bounds(*moves[k])
         return found

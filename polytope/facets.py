@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -25,7 +25,7 @@ from exactbox.polytope.floatlp import FloatLP, Guess
 from exactbox.polytope.floats import Floats, Ints
 from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.rows import Rows
-from exactbox.polytope.simplex import Limits, Optimal, optimize
+from exactbox.polytope.simplex import Basis, Limits, Optimal, optimize
 from exactbox.polytope.space import Space, space
 from exactbox.polytope.system import System, on_grid
 from exactbox.polytope.verdicts import Dropped, Kept, Minimal, Open, Verdict
@@ -128,11 +128,9 @@ def _search(around: Space, ledger: _Ledger, limits: Limits) -> None:
     for target in ledger.pending(around):
         if time.monotonic() > limits.deadline:
             ledger.leave(around.positions[target], "the time limit was reached")
-            continue
-        try:
-            _decide(around, ledger, model, target, limits)
-        except BudgetError as error:
-            ledger.leave(around.positions[target], str(error))
+        else:
+            _ask(around, model, target)
+            _decide(around, ledger, target, model.basis(), limits)
 
 
 def _coordinate_rays(around: Space, ledger: _Ledger) -> None:
@@ -177,8 +175,10 @@ def _programs(around: Space, ledger: _Ledger, model: FloatLP, limits: Limits) ->
             guess = _ask(around, model, target)
             if guess is not None and guess.value > around.reach[target] * _CLEARLY:
                 above.append((target, guess.point))
-            elif guess is not None:
+            elif guess is not None and around.is_bounded:
                 below.append((target, guess.duals))
+            elif guess is not None:
+                _decide(around, ledger, target, model.basis(), limits)
         if above:
             directions = np.stack([point for _, point in above], axis=1)
             _keep_exits(around, ledger, rays.shoot(around.view, directions, around.ceiling))
@@ -238,15 +238,17 @@ def _weights(around: Space, target: int, duals: Floats) -> dict[int, Fraction]:
     }
 
 
-def _decide(around: Space, ledger: _Ledger, model: FloatLP, target: int, limits: Limits) -> None:
+def _decide(around: Space, ledger: _Ledger, target: int, basis: Basis, limits: Limits) -> None:
     """Decide one target by the exact simplex method, starting from the float solver's basis."""
     system, goal = _pushed(around, target), around.distance(target)
-    _ask(around, model, target)
-    objective = Rationals(around.exact_functional(target))
-    outcome = optimize(system, objective, model.basis(), limits)
+    position = around.positions[target]
+    try:
+        outcome = optimize(system, Rationals(around.exact_functional(target)), basis, limits)
+    except BudgetError as error:
+        ledger.leave(position, str(error))
+        return
     if not isinstance(outcome, Optimal):
         raise InternalError("minimal: a bounded and feasible linear program has no optimum")
-    position = around.positions[target]
     if outcome.value <= goal:
         ledger.drop({position: around.multipliers(target, outcome.multipliers)})
     else:
@@ -262,14 +264,14 @@ def _pushed(around: Space, target: int) -> System:
     if target < rows:
         rhs = system.rhs.copy()
         rhs[target] *= 2
-        return system.with_rhs(rhs)
+        return system.changed(rhs)
     i = (target - rows) % size
     lower, upper = list(system.lower), list(system.upper)
     if target < rows + size:
         upper[i] = 2 * around.distance(target)
     else:
         lower[i] = -2 * around.distance(target)
-    return replace(system, lower=tuple(lower), upper=tuple(upper))
+    return system.changed(lower=lower, upper=upper)
 
 
 def _keep_shortened(around: Space, ledger: _Ledger, position: int, point: Rationals) -> None:

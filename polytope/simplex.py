@@ -213,13 +213,12 @@ def _phase_one(state: _State, limits: Limits) -> _State | Infeasible:
 
 def _run(state: _State, objective: Rationals, limits: Limits, artificial: int | None) -> Outcome:
     """Pivot until optimal, unbounded, or (in phase one) until the artificial coordinate is 0."""
-    scales = _scales(state.system)
     still = 0
     for _ in range(limits.pivots):
         if time.monotonic() > limits.deadline:
             raise BudgetError("exact simplex: the time limit was reached")
         duals, reduced = _prices(state, objective)
-        entering = _entering(state, duals, reduced, scales if still < _PATIENCE else None)
+        entering = _entering(state, duals, reduced, bland=still >= _PATIENCE)
         if entering is None:
             return _optimal(state, objective, duals)
         direction = _direction(state, *entering)
@@ -231,16 +230,6 @@ def _run(state: _State, objective: Rationals, limits: Limits, artificial: int | 
         if artificial is not None and state.point.num[artificial] == 0:
             return _optimal(state, objective, duals)
     raise BudgetError(f"exact simplex: undecided after {limits.pivots} pivots")
-
-
-def _scales(system: System) -> tuple[list[int], list[int]]:
-    """Binary orders of magnitude of the coordinates' widths and of the rows, to compare prices by."""
-    widths: list[int] = []
-    for low, high in zip(system.lower, system.upper, strict=True):
-        width = high - low if low is not None and high is not None else Fraction(1)
-        widths.append(width.numerator.bit_length() - width.denominator.bit_length())
-    rows = [max((abs(v) for v in row), default=0).bit_length() for row in system.matrix.tolist()]
-    return widths, rows
 
 
 def _prices(state: _State, objective: Rationals) -> tuple[Rationals, Rationals]:
@@ -257,32 +246,30 @@ def _prices(state: _State, objective: Rationals) -> tuple[Rationals, Rationals]:
     return Rationals(duals, den * objective.den), Rationals(reduced, den * objective.den)
 
 
-def _entering(
-    state: _State, duals: Rationals, reduced: Rationals, scales: tuple[list[int], list[int]] | None
-) -> tuple[int, int] | None:
-    """Choose what leaves its bound: (coordinate or n + row, direction); by Bland's rule where there are no scales."""
+def _entering(state: _State, duals: Rationals, reduced: Rationals, bland: bool) -> tuple[int, int] | None:
+    """Choose what leaves its bound: (coordinate or n + row, direction); the lowest index, or the largest price."""
     size = len(state.places)
-    best: tuple[int, int] | None = None
-    best_score = 0
+    found: list[tuple[int, int]] = []
     for i, (place, price) in enumerate(zip(state.places, reduced.num.tolist(), strict=True)):
         if price == 0 or place == _BASIC or (place == _LOWER and price < 0) or (place == _UPPER and price > 0):
             continue
-        if place != _BETWEEN and state.system.lower[i] == state.system.upper[i]:
-            continue
-        if scales is None:
-            return i, 1 if price > 0 else -1
-        score = abs(price).bit_length() + scales[0][i]
-        if best is None or score > best_score:
-            best, best_score = (i, 1 if price > 0 else -1), score
-    for row in sorted(state.active):
-        price = duals.num[row]
-        if price < 0:
-            if scales is None:
-                return size + row, 1
-            score = (-price).bit_length() + scales[1][row]
-            if best is None or score > best_score:
-                best, best_score = (size + row, 1), score
-    return best
+        if place == _BETWEEN or state.system.lower[i] != state.system.upper[i]:
+            found.append((i, 1 if price > 0 else -1))
+    found += [(size + row, 1) for row in sorted(state.active) if duals.num[row] < 0]
+    if bland or len(found) < 2:
+        return found[0] if found else None
+    return max(found, key=lambda choice: _order(state, duals, reduced, choice[0]))
+
+
+def _order(state: _State, duals: Rationals, reduced: Rationals, index: int) -> int:
+    """Return the binary order of a price, by which coordinates and rows of different scales compare."""
+    size, system = len(state.places), state.system
+    if index >= size:
+        return int(duals.num[index - size]).bit_length() + system.row_orders[index - size]
+    low, high = system.lower[index], system.upper[index]
+    width = high - low if low is not None and high is not None else Fraction(1)
+    order = width.numerator.bit_length() - width.denominator.bit_length()
+    return int(reduced.num[index]).bit_length() + order
 
 
 def _direction(state: _State, entering: int, sign: int) -> Rationals:

@@ -41,6 +41,11 @@ class Space:
         """The system in scaled floats around the centre."""
         return float_view(self.system, zeros(len(self.columns)))
 
+    @property
+    def is_bounded(self) -> bool:
+        """Whether all coordinates have both bounds, which can absorb what rounded multipliers leave over."""
+        return bool((self.system.has_lower & self.system.has_upper).all())
+
     @functools.cached_property
     def positions(self) -> tuple[int, ...]:
         """The candidate position of each target, -1 where there is no such bound."""
@@ -123,10 +128,10 @@ def space(core: Core, centre: Rationals) -> Space:
     system = core.system
     gaps = system.slack(centre)
     below, above = (centre - system.lows).fractions(), (system.highs - centre).fractions()
-    shifted = System(
-        system.matrix, gaps.num,
-        tuple(-g * centre.den if has else None for g, has in zip(below, system.has_lower.tolist(), strict=True)),
-        tuple(g * centre.den if has else None for g, has in zip(above, system.has_upper.tolist(), strict=True)),
+    shifted = system.changed(
+        gaps.num,
+        [-g * centre.den if has else None for g, has in zip(below, system.has_lower.tolist(), strict=True)],
+        [g * centre.den if has else None for g, has in zip(above, system.has_upper.tolist(), strict=True)],
     )
     # gaps has the centre's denominator, and rows over v = den * (y - centre) keep their integer coefficients
     bounded = system.has_lower | system.has_upper

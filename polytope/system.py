@@ -55,11 +55,22 @@ class System:
     def _products(self) -> linalg.IntMatrix:
         return linalg.IntMatrix(self.matrix)
 
-    def with_rhs(self, rhs: IntArray) -> System:
-        """Return the system with other right-hand sides (m,); the prepared matrix is shared."""
-        other = System(self.matrix, rhs, self.lower, self.upper)
-        other.__dict__["_products"] = self._products
+    def changed(
+        self, rhs: IntArray | None = None, lower: Sequence[Bound] | None = None, upper: Sequence[Bound] | None = None
+    ) -> System:
+        """Return the system with other right-hand sides (m,) or bounds (n,); the prepared matrix is shared."""
+        other = System(
+            self.matrix, self.rhs if rhs is None else rhs,
+            self.lower if lower is None else tuple(lower), self.upper if upper is None else tuple(upper),
+        )
+        # a frozen instance keeps its cached properties in __dict__
+        other.__dict__.update({"_products": self._products, "row_orders": self.row_orders})
         return other
+
+    @functools.cached_property
+    def row_orders(self) -> tuple[int, ...]:
+        """The bit length of each row's largest coefficient."""
+        return tuple(max((abs(value) for value in row), default=0).bit_length() for row in self.matrix.tolist())
 
     @functools.cached_property
     def has_lower(self) -> Mask:
@@ -91,6 +102,9 @@ class System:
         """Return ``weights @ matrix`` for integer weights (b, m); shape (b, n)."""
         if not len(self.rhs) or not weights.size:
             return np.zeros((len(weights), len(self.lower)), dtype=object)
+        if len(weights) == 1:
+            used = np.flatnonzero(weights[0])
+            return np.asarray(weights[0, used].dot(self.matrix[used]) if len(used) else self.matrix[0] * 0)[None, :]
         return self._products.transposed.times(weights.T).T
 
     def slack(self, point: Rationals) -> Rationals:
@@ -131,7 +145,9 @@ class System:
 
 def select(system: System, rows: Sequence[int], columns: Sequence[int]) -> System:
     """Return the system of some rows and some coordinates (the other coordinates are held at 0)."""
-    chosen = list(columns)
+    chosen, (height, width) = list(columns), system.shape
+    if list(rows) == list(range(height)) and chosen == list(range(width)):
+        return system
     return System(
         system.matrix[np.ix_(list(rows), chosen)],
         system.rhs[list(rows)],
