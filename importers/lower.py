@@ -14,7 +14,7 @@ from exactbox.importers.graph import Node
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of
-from exactbox.importers.values import Choice, Constant, Data, RefusedError, Scores, Tensor, Total, Value
+from exactbox.importers.values import Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
 from exactbox.polytope import enclosed
 from exactbox.polytope.errors import InputError, Refusal
 from exactbox.polytope.exact import trace
@@ -150,7 +150,7 @@ class Lowering:
         recorded = None if head is None else head(call)
         if recorded is not None:
             return _listed(recorded)
-        if any(isinstance(value, (Scores, Choice, Total)) for value in inputs):
+        if any(isinstance(value, Above) for value in inputs):
             return self._moved_head(call)
         fixed = not any(isinstance(value, Data) for value in inputs)
         fold, lower = folding_of(node), lowering_of(node)
@@ -167,8 +167,8 @@ class Lowering:
     def _moved_head(self, call: Call) -> Sequence[Tensor | None]:
         """Move the entries of a tail's tensor; anything else that uses it is refused by the tail's name."""
         first, op = call.inputs[0], call.node.op
-        heads = [value for value in call.inputs if isinstance(value, (Scores, Choice, Total))]
-        origin = heads[0].scores.origin if isinstance(heads[0], Total) else heads[0].origin
+        heads = [value for value in call.inputs if isinstance(value, Above)]
+        origin = heads[0].origin
         lower = lowering_of(call.node)
         if lower is None or len(heads) > 1:
             raise MisusedHeadError(origin, call.node)
@@ -194,7 +194,7 @@ class Lowering:
 
 
 def _listed(outcome: Tensor | Sequence[Tensor | None]) -> Sequence[Tensor | None]:
-    return [outcome] if isinstance(outcome, (Constant, Data, Scores, Choice, Total)) else outcome
+    return [outcome] if isinstance(outcome, Tensor) else outcome
 
 
 def _moved_scores(call: Call, lower: Callable[[Call], Outcome], scores: Scores) -> Sequence[Tensor | None]:
@@ -233,7 +233,7 @@ MOVES = frozenset(
     {
         "Identity", "Dropout", "Cast", "CastLike", "Shape", "Size", "Reshape", "Flatten", "Transpose", "Squeeze",
         "Unsqueeze", "Expand", "Tile", "Concat", "Split", "Slice", "Gather", "GatherElements", "GatherND", "Pad",
-        "Where", "DepthToSpace", "SpaceToDepth", "Trilu",
+        "Where", "DepthToSpace", "SpaceToDepth", "Trilu", "ReverseSequence", "Compress", "CenterCropPad",
     }
 )  # fmt: skip
 

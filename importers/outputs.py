@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from exactbox.importers.graph import Graph
+from exactbox.importers.graph import Graph, Node
 from exactbox.importers.lower import Lowering
 from exactbox.importers.ops.head import comparable
-from exactbox.importers.values import INTEGER_TYPES, Choice, Constant, Data, Scores, Tensor
+from exactbox.importers.registry import refusal_of
+from exactbox.importers.values import INTEGER_TYPES, Choice, Comparison, Constant, Data, Scores, Tensor, Total
 from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import Head, Program, Rule
 
@@ -69,9 +70,9 @@ def explained(where: str, lowering: Lowering, name: str) -> Explained:
             if found.dtype == "string":
                 raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
             return Explained(lowering.builder.data(found), Head(), len(found.shape) - 1)
-        case _:
-            why = "the sum of increasing functions of the logits: not piecewise linear"
-            raise UnsupportedModelError(where, [Refusal(name, "ReduceSum", why)])
+        case Total() | Comparison():
+            first, op = found.origin[0]
+            raise UnsupportedModelError(where, [Refusal(first, op, refusal_of(Node(first, op, (), ())))])
 
 
 def _decision_axis(where: str, scores: Scores) -> int:

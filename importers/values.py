@@ -234,5 +234,29 @@ class Total:
     scores: Scores
     shape: tuple[int, ...]
 
+    @property
+    def origin(self) -> tuple[tuple[str, str], ...]:
+        """The nodes behind it."""
+        return self.scores.origin
 
-Tensor = Constant | Data | Scores | Choice | Total
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Where one tensor exceeds another (or equals it): only a continuous choice by it is understood.
+
+    Args:
+        left: is compared to be the larger one.
+        number: whether it was cast to 1 and 0.
+    """
+
+    left: Value
+    right: Value
+    shape: tuple[int, ...]
+    number: bool
+    origin: tuple[tuple[str, str], ...]
+
+
+Above = Scores | Choice | Total | Comparison
+"""What lies above the numbers that a program computes."""
+
+Tensor = Constant | Data | Above

@@ -191,9 +191,11 @@ class _Writer:
         return self.emit(Add(min(left, right), max(left, right)), self.sizes[left], origin)
 
     def product(self, kept: MatMul, src: int, weight: Rationals, rows: int, origin: Provenance) -> int:
-        """Keep a matrix product as it is (with its compiled weights), in lowest terms."""
-        lowest = reduced(weight)
+        """Keep a matrix product as it is (with its compiled weights), in lowest terms; that of zero is zero."""
         size = weight.shape[0] * rows * weight.shape[1]
+        if self.is_zero(src):
+            return self.gather((src,), np.full(size, CONSTANT_ZERO, dtype=np.int64), origin)
+        lowest = reduced(weight)
         return self.emit(kept if lowest is weight else MatMul(src, lowest, rows), size, origin)
 
     def maximum(self, src: int, groups: IndexArray, origin: Provenance) -> int:

@@ -3,8 +3,8 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "constant", "conv", "elementwise", "head", "linear", "ml", "movement", "normalization", "pool", "reduce",
-    "resize", "shape",
+    "comparison", "constant", "contraction", "conv", "elementwise", "head", "linear", "ml", "movement",
+    "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "shape",
 )  # fmt: skip
 
 

@@ -68,8 +68,8 @@ def _outer(left: npt.NDArray[np.generic], right: npt.NDArray[np.generic], join: 
 def windows(call: Call, size: tuple[int, ...], kernel: tuple[int, ...]) -> Windows:
     """Read strides, dilations, padding and ceil mode from a convolution's or pool's attributes."""
     axes = len(size)
-    strides = _numbers(call, "strides", axes, 1, 1)
-    dilations = _numbers(call, "dilations", axes, 1, 1)
+    strides = numbers(call, "strides", axes, 1, 1)
+    dilations = numbers(call, "dilations", axes, 1, 1)
     reach = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True))
     before, after = padding(call, size, reach, strides)
     ceil = call.node.flag("ceil_mode", 0) and call.node.text("auto_pad", "NOTSET") == "NOTSET"
@@ -95,7 +95,7 @@ def padding(
     if mode == "VALID":
         return (0,) * axes, (0,) * axes
     if mode == "NOTSET":
-        pads = _numbers(call, "pads", 2 * axes, 0, 0)
+        pads = numbers(call, "pads", 2 * axes, 0, 0)
         return pads[:axes], pads[axes:]
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         call.refuse(f"auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {mode}")
@@ -104,7 +104,8 @@ def padding(
     return tuple(half), tuple(item - low for item, low in zip(total, half, strict=True))
 
 
-def _numbers(call: Call, name: str, count: int, default: int, least: int) -> tuple[int, ...]:
+def numbers(call: Call, name: str, count: int, default: int, least: int) -> tuple[int, ...]:
+    """Return an attribute of one number for each axis (or side), checked against a least value."""
     given = call.node.integers(name)
     if given is None or (not given and count):
         return (default,) * count

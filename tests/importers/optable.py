@@ -180,6 +180,28 @@ CONV = [
     Row("conv_same_lower", "Conv", [_IMAGE, whole(2, 2, 2, 4)], {"auto_pad": "SAME_LOWER"}),
     Row("conv_valid", "Conv", [_IMAGE, whole(2, 2, 3, 2)], {"auto_pad": "VALID"}),
     Row("conv_1d", "Conv", [(1, 2, 7), whole(3, 2, 3), whole(3)], {"pads": [1, 2], "strides": [2]}),
+    Row("conv_transpose", "ConvTranspose", [(1, 2, 3, 3), whole(2, 3, 3, 3), whole(3)]),
+    Row("conv_transpose_strides", "ConvTranspose", [(1, 2, 3, 3), whole(2, 1, 2, 3)], {"strides": [2, 3]}),
+    Row("conv_transpose_pads", "ConvTranspose", [(1, 2, 3, 4), whole(2, 2, 3, 3)], {"pads": [1, 0, 2, 1]}),
+    Row(
+        "conv_transpose_output_padding", "ConvTranspose", [(1, 1, 3, 3), whole(1, 2, 3, 3)],
+        {"strides": [2, 2], "output_padding": [1, 1], "pads": [1, 1, 1, 1]},
+    ),
+    Row(
+        "conv_transpose_groups", "ConvTranspose", [(1, 4, 3, 3), whole(4, 2, 2, 2), whole(4)],
+        {"group": 2}, reference=False,
+    ),
+    Row("conv_transpose_batch", "ConvTranspose", [(2, 2, 3, 3), whole(2, 2, 2, 2)], reference=False),
+    Row("conv_transpose_dilations", "ConvTranspose", [(1, 1, 3, 3), whole(1, 1, 2, 2)], {"dilations": [2, 3]}),
+    Row("conv_transpose_1d", "ConvTranspose", [(1, 2, 4), whole(2, 3, 3)], {"strides": [2]}),
+    Row(
+        "conv_transpose_same", "ConvTranspose", [(1, 1, 3, 3), whole(1, 2, 3, 3)],
+        {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, reference=False,
+    ),
+    Row(
+        "conv_transpose_shape", "ConvTranspose", [(1, 1, 3, 3), whole(1, 2, 3, 3)],
+        {"strides": [3, 2], "output_shape": [10, 6]}, reference=False,
+    ),
     Row("conv_3d", "Conv", [(1, 2, 3, 3, 3), whole(2, 2, 2, 2, 2), whole(2)], {"dilations": [1, 2, 1]}),
 ]  # fmt: skip
 
@@ -340,6 +362,88 @@ CLASSICAL = [
     Row("feature_vectorizer", "FeatureVectorizer", [(2, 3), (2, 1)], {"inputdimensions": [3, 1]}, domain=ML),
 ]  # fmt: skip
 
+REARRANGE = [
+    Row("depth_to_space", "DepthToSpace", [(1, 8, 2, 3)], {"blocksize": 2}),
+    Row("depth_to_space_crd", "DepthToSpace", [(1, 8, 2, 3)], {"blocksize": 2, "mode": "CRD"}),
+    Row("space_to_depth", "SpaceToDepth", [(1, 2, 4, 6)], {"blocksize": 2}),
+    Row("trilu", "Trilu", [(2, 3, 4)]),
+    Row("trilu_lower", "Trilu", [(3, 3), np.array(-1)], {"upper": 0}),
+    Row("reverse_sequence", "ReverseSequence", [(4, 3), ints(4, 2, 1)], {"time_axis": 0, "batch_axis": 1}),
+    Row("reverse_sequence_rows", "ReverseSequence", [(2, 4), ints(3, 1)], {"time_axis": 1, "batch_axis": 0}),
+    Row("compress", "Compress", [(3, 4), np.array([True, False, True])], {"axis": 0}),
+    Row("compress_flat", "Compress", [(2, 3), np.array([True, False, True, True])]),
+    Row("scatter_elements", "ScatterElements", [(3, 3), np.array([[1, -1]]), (1, 2)], {"axis": 1}),
+    Row("scatter_constants", "ScatterElements", [(3, 3), np.array([[1, 0, 2]]), whole(1, 3)]),
+    Row("scatter_into_constant", "ScatterElements", [whole(3, 3), np.array([[1, 0, 2]]), (1, 3)]),
+    Row("scatter_add", "ScatterElements", [(3, 3), np.array([[1, 0, 2]]), (1, 3)], {"reduction": "add"}),
+    Row("scatter_nd", "ScatterND", [(4, 2), np.array([[2], [0]]), (2, 2)]),
+    Row("scatter_nd_add", "ScatterND", [(4, 2), np.array([[2, 1], [0, 0]]), (2,)], {"reduction": "add"}),
+    Row("center_crop", "CenterCropPad", [(5, 4), ints(2, 3)]),
+    Row("center_pad", "CenterCropPad", [(2, 3), ints(6)], {"axes": [1]}),
+]
+
+CONTRACTION = [
+    Row("cumsum", "CumSum", [(2, 4), np.array(1)]),
+    Row("cumsum_exclusive", "CumSum", [(3, 2), np.array(0)], {"exclusive": 1}),
+    Row("cumsum_reverse", "CumSum", [(2, 4), np.array(-1)], {"reverse": 1}),
+    Row("cumsum_both", "CumSum", [(2, 4), np.array(1)], {"reverse": 1, "exclusive": 1}),
+    Row("einsum_matmul", "Einsum", [(2, 3), whole(3, 4)], {"equation": "ij,jk->ik"}),
+    Row("einsum_constant_first", "Einsum", [whole(3, 4), (2, 4)], {"equation": "ij,kj->ki"}),
+    Row("einsum_batch", "Einsum", [(2, 3, 4), whole(2, 4, 5)], {"equation": "bij,bjk->bki"}),
+    Row("einsum_ellipsis", "Einsum", [(2, 2, 3), whole(3, 4)], {"equation": "...j,jk->...k"}),
+    Row("einsum_outer", "Einsum", [(2,), whole(3)], {"equation": "i,j->ji"}),
+    Row("einsum_scale", "Einsum", [(2, 3), whole(3)], {"equation": "ij,j->ij"}),
+    Row("einsum_sum", "Einsum", [(2, 3)], {"equation": "ij->j"}),
+    Row("einsum_transpose", "Einsum", [(2, 3)], {"equation": "ij->ji"}),
+    Row("einsum_diagonal", "Einsum", [(3, 3)], {"equation": "ii->i"}),
+    Row("einsum_trace", "Einsum", [(2, 3, 3)], {"equation": "bii->b"}),
+    Row("einsum_implicit", "Einsum", [(2, 3), whole(3, 2)], {"equation": "ij,jk"}),
+]
+
+_STATES = [whole(1, 4, 3), whole(1, 4, 4), whole(1, 8)]
+_BOTH = [whole(2, 4, 3), whole(2, 4, 4), whole(2, 8)]
+
+RECURRENT = [
+    Row("rnn", "RNN", [(3, 1, 3), *_STATES], {"hidden_size": 4, "activations": ["Relu"]}, outputs=2, reference=False),
+    Row("rnn_no_bias", "RNN", [(2, 1, 3), *_STATES[:2]], {"hidden_size": 4, "activations": ["Relu"]}, reference=False),
+    Row(
+        "rnn_reverse", "RNN", [(3, 1, 3), *_STATES],
+        {"hidden_size": 4, "activations": ["Relu"], "direction": "reverse"}, outputs=2, reference=False,
+    ),
+    Row(
+        "rnn_both", "RNN", [(2, 1, 3), *_BOTH],
+        {"hidden_size": 4, "activations": ["Relu", "LeakyRelu"], "activation_alpha": [0.5],
+         "direction": "bidirectional"}, outputs=2, reference=False,
+    ),
+    Row(
+        "rnn_lengths", "RNN", [(3, 2, 3), *_STATES, np.array([3, 1], np.int32)],
+        {"hidden_size": 4, "activations": ["Relu"]}, outputs=2, reference=False,
+    ),
+    Row(
+        "rnn_reverse_lengths", "RNN", [(3, 2, 3), *_STATES, np.array([3, 1], np.int32)],
+        {"hidden_size": 4, "activations": ["Relu"], "direction": "reverse"}, outputs=2, reference=False,
+    ),
+    Row(
+        "rnn_initial", "RNN", [(2, 2, 3), *_STATES, None, (1, 2, 4)], {"hidden_size": 4, "activations": ["Relu"]},
+        outputs=2, reference=False,
+    ),
+    Row(
+        "rnn_batch_first", "RNN", [(1, 2, 3), *_STATES], {"hidden_size": 4, "activations": ["Relu"], "layout": 1},
+        outputs=2, confirmed=False, reference=False,
+    ),
+    Row(
+        "rnn_hard_sigmoid", "RNN", [(2, 1, 3), *_STATES],
+        {"hidden_size": 4, "activations": ["HardSigmoid"], "activation_alpha": [0.25], "activation_beta": [0.5]},
+        reference=False,
+    ),
+    Row(
+        "rnn_affine", "RNN", [(2, 1, 3), *_STATES],
+        {"hidden_size": 4, "activations": ["Affine"], "activation_alpha": [0.5], "activation_beta": [1.0]},
+        reference=False,
+    ),
+]  # fmt: skip
+
 ROWS = [
     *ELEMENTWISE, *PIECEWISE, *LINEAR, *CONV, *POOL, *SHAPE, *MOVEMENT, *REDUCE, *NORMALIZATION, *RESIZE, *CLASSICAL,
+    *REARRANGE, *CONTRACTION, *RECURRENT,
 ]  # fmt: skip

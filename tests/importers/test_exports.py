@@ -15,16 +15,8 @@ BUNDLED = REPOSITORY / "exactbox" / "data"
 TORCH = sorted(path.name for path in (MODELS / "torch").glob("*.onnx"))
 SKLEARN = sorted(path.name for path in (MODELS / "sklearn").glob("*.onnx"))
 
-# Functions that torch writes by comparisons of data, and its recurrent operator.
-REFUSED = {
-    "function_softshrink.dynamo.onnx": {"Greater", "Sign"},
-    "function_softshrink.torchscript.onnx": {"Greater", "Less"},
-    "function_threshold.dynamo.onnx": {"LessOrEqual"},
-    "function_where.dynamo.onnx": {"Greater"},
-    "function_where.torchscript.onnx": {"Greater"},
-    "recurrent.torchscript.onnx": {"RNN"},
-    "recurrent_open_batch.torchscript.onnx": {"RNN"},
-}
+# Soft shrinkage by the sign of the data, which jumps.
+REFUSED = {"function_softshrink.dynamo.onnx": {"Sign"}}
 
 # Head operators, rule and class names of what scikit-learn's exporter writes.
 CLASSIFIERS = {
