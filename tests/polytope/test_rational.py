@@ -187,7 +187,6 @@ class TestOtherValues:
             np.array([1j]), np.array(["2020-01-01"], dtype="datetime64[D]"), [[1], [2, 3]], [[1, 2], 3],
             [np.zeros((2, 2)), np.zeros((2, 3))], [np.zeros(2), np.zeros(3)], "not a number", [b"\xff"], {1, 2},
         ],
-        ids=repr,
     )
     def test_what_is_refused(self, bad: object) -> None:
         with pytest.raises(InputError):
