@@ -11,6 +11,7 @@ from exactbox.importers.builder import Builder
 from exactbox.importers.graph import Node
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.values import INTEGER_TYPES, Constant, Data, RefusedError, Tensor, Value
+from exactbox.polytope.rational import float_fraction
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,7 @@ class Call:
         value = self.node.number(name, default)
         if not math.isfinite(value):
             self.refuse(f"attribute {name} is {value}")
-        return Fraction(value)
+        return float_fraction(value)
 
     def integers(self, place: int, what: str) -> list[int]:
         """Return the entries of a constant of whole numbers."""

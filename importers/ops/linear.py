@@ -37,7 +37,9 @@ def gemm(call: Call) -> Data:
     left = turned(left) if call.node.flag("transA", 0) else left
     right = turned(right) if call.node.flag("transB", 0) else right
     alpha, beta = (call.rational(name, 1.0) for name in ("alpha", "beta"))
-    bias = call.optional(2)
+    bias, dims = call.optional(2), (left.shape[0], right.shape[1])
+    if bias is not None and np.broadcast_shapes(bias.shape, dims) != dims:
+        call.refuse(f"a bias of shape {bias.shape} does not fit a result of shape {dims}")
     bias = None if bias is None or beta == 0 else scaled(call, bias, beta)
     added = None if bias is None or isinstance(bias, Data) else bias.magnitudes()
     rounding = Rounding(terms=2 + 2 * (alpha != 1) + 2 * (beta != 1), magnitude=added)

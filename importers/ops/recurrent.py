@@ -16,7 +16,7 @@ from exactbox.importers.ops.movement import choose
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
-from exactbox.polytope.rational import from_fractions
+from exactbox.polytope.rational import float_fraction, from_fractions
 
 Activation = Callable[[Builder, Data], Data]
 
@@ -99,13 +99,13 @@ def _activation(call: Call, place: int) -> Activation:
         case "Relu":
             return lambda builder, data: builder.elementwise_maximum([data], with_zero=True)
         case "LeakyRelu":
-            slope = from_fractions([Fraction(float(np.float32(0.01))) if alpha is None else alpha], ())
+            slope = from_fractions([float_fraction(float(np.float32(0.01))) if alpha is None else alpha], ())
             return lambda builder, data: leaky(builder, data, slope)
         case "Affine" if alpha is not None and beta is not None:
             return _affine(alpha, beta)
         case "HardSigmoid":
             half = Fraction(1, 2) if beta is None else beta
-            line = _affine(Fraction(float(np.float32(0.2))) if alpha is None else alpha, half)
+            line = _affine(float_fraction(float(np.float32(0.2))) if alpha is None else alpha, half)
             return lambda builder, data: unit_interval(builder, line(builder, data))
         case _:
             call.refuse(f"activation {name} is not piecewise linear")
@@ -128,7 +128,7 @@ def _parameter(call: Call, name: str, names: Sequence[str], takers: Collection[s
         return None
     if not np.isfinite(given[place]):
         call.refuse(f"attribute {name} is {given[place]}")
-    return Fraction(given[place])
+    return float_fraction(given[place])
 
 
 def _unrolled(

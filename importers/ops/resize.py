@@ -12,7 +12,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Data, FloatArray, Value
 from exactbox.polytope.enclosed import Rounding
-from exactbox.polytope.rational import from_fractions
+from exactbox.polytope.rational import float_fraction, from_fractions
 
 _NEAREST = {
     "round_prefer_floor": lambda x: math.ceil(x - Fraction(1, 2)),
@@ -43,7 +43,7 @@ def upsample(call: Call) -> Value:
     value = call.value(0)
     mode = call.node.text("mode", "nearest")
     given = call.node.numbers("scales")
-    scales = [Fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
+    scales = [float_fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
     if len(scales) != len(value.shape):
         call.refuse(f"{len(scales)} scales for {len(value.shape)} axes")
     for axis, scale in enumerate(scales):
