@@ -50,7 +50,7 @@ class FloatLP:
         program.sense_ = highspy.ObjSense.kMaximize
         self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         options: dict[str, bool | int | float | str] = {
-            "output_flag": False, "presolve": "off", "threads": 1, "solver": "simplex",
+            "output_flag": False, "presolve": "off", "solver": "simplex",
             "primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE,
         }
         for name, value in options.items():
