@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -33,8 +34,7 @@ def load(name: str, folder: Path | None) -> Layers:
         arrays = np.load(path)
         return [(arrays[f"W{i}"], arrays[f"b{i}"]) for i in range(sum(key.startswith("W") for key in arrays))]
     sizes, rng = [int(v) for v in name.split("-")], np.random.default_rng(0)
-    pairs = list(zip(sizes, sizes[1:], strict=False))
-    weights = [rng.standard_normal((m, k)) * np.sqrt(2 / k) for k, m in pairs]
+    weights = [rng.standard_normal((m, k)) * np.sqrt(2 / k) for k, m in pairwise(sizes)]
     return [(w.astype(np.float32), (0.1 * rng.standard_normal(len(w))).astype(np.float32)) for w in weights]
 
 

@@ -2,9 +2,9 @@
 
 A cell is a list of rows ``cols[:n, i] . z + cols[n, i] >= 0`` whose gradients have their largest entry in [1/2, 2),
 each with a radius that covers the error of every entry. Its state is that of the simplex method (Dantzig, Linear
-Programming and Extensions, 1963) in the form of a current point, n edges leaving it, and the row that each edge leaves:
-edge k raises row ``tight[k]`` by one a unit and keeps the other tight rows. An edge with ``tight[k] < 0`` leaves nothing: it
-is free to go both ways, and stands for coordinate k.
+Programming and Extensions, 1963) in the form of a current point, n edges leaving it, and the row that each edge
+leaves: edge k raises row ``tight[k]`` by one a unit and keeps the other tight rows. An edge with ``tight[k] < 0``
+leaves nothing: it is free to go both ways, and stands for coordinate k.
 
 Nothing decided here rests on a tolerance: constants below only steer the search. A proof is ``ceiling``, which
 bounds an affine function from above over the cell by its multipliers (with the error of the inverse as in S. M. Rump,

@@ -8,12 +8,11 @@ from typing import Any, TypeVar, cast
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 try:
-    from numba import njit
-
-    AVAILABLE = True
+    import numba as _numba
 except ImportError:
-    AVAILABLE = False
-
+    _njit: Callable[..., Any] | None = None
+else:
+    _njit = _numba.njit
 
 _OPTIONS: dict[str, Any] = {"cache": True, "error_model": "numpy", "_nrt": False}
 _INTERNAL: dict[str, Any] = {**_OPTIONS, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
@@ -24,9 +23,9 @@ def compiled(function: Function) -> Function:
 
     Compiled functions allocate nothing, so numba's reference counting (``_nrt``, half of the run time) is left out.
     """
-    return cast(Function, njit(**_OPTIONS)(function)) if AVAILABLE else function
+    return function if _njit is None else cast(Function, _njit(**_OPTIONS)(function))
 
 
 def kernel(function: Function) -> Function:
     """Compile like ``compiled``, to be called from compiled functions only."""
-    return cast(Function, njit(**_INTERNAL)(function)) if AVAILABLE else function
+    return function if _njit is None else cast(Function, _njit(**_INTERNAL)(function))

@@ -132,6 +132,21 @@ class Space:
             return self.exact_witnesses[int(cells.token[i])]
         return tuple(exact(cells.witness[i]).fractions())
 
+    def exact_cell(self, cells: Cells, i: int, source: ExactRows) -> ExactCell:
+        """Return a cell in exact numbers; ``source`` knows its winners."""
+        rows: list[list[int]] = []
+        names = cells.refs[i, : cells.filled[i]].tolist()
+        for place, name in enumerate(names):
+            number = abs(name) - 1
+            if number < len(self.chart.rows):
+                rows.append(integer_row(self.chart.rows[number]))
+            elif cells.radius[i, place] == 0.0:
+                rows.append(integer_row(exact(cells.cols[i, :, place]).num))
+            else:
+                row = source.row(number - len(self.chart.rows))
+                rows.append(row if name > 0 else [-v for v in row])
+        return ExactCell(tuple(names), tuple(rows), self.witness(cells, i))
+
     def split(self, number: int, seeds: Cells) -> Iterator[Part]:
         """Split cells by all units of one layer."""
         run = _LayerRun(self, self.layers[number], seeds)
@@ -171,8 +186,7 @@ class _LayerRun:
         n = space.chart.dimension
         extra = int((layer.widths - 1).sum())
         rows = int(seeds.filled.max(initial=0)) + extra
-        earlier = [one for one in space.layers if one.position < layer.position]
-        self._table = self._make_table(FloatRows(space.program, space.chart, layer, earlier))
+        self._table = self._make_table(FloatRows(space.program, space.chart, space.layers, layer))
         self._stack = empty_cells(extra + int(layer.widths.max(initial=1)) + 2, n, space.units, rows)
         self._leaves = empty_cells(_capacity(n, rows, space.units), n, space.units, rows)
         self._work: Work = work_space(n, rows)
@@ -223,7 +237,8 @@ class _LayerRun:
             (int(self._layer.pairs[p, 1]), int(self._layer.pairs[p, 2])): (self._name(p), self._pair_row(p))
             for p in pairs
         }
-        found = branch(self._exact_cell(top), rows, width, stack.tight[top].tolist())
+        cell = self._space.exact_cell(stack, top, self._exact_rows(int(stack.seed[top])))
+        found = branch(cell, rows, width, stack.tight[top].tolist())
         for item in found:
             if isinstance(item, Omitted):
                 self._note([self._layer.first + unit, item.candidate, item.rival, *item.names])
@@ -273,24 +288,9 @@ class _LayerRun:
         if seed not in self._exact:
             space = self._space
             self._exact[seed] = ExactRows(
-                space.program, space.chart, space.layers, self._layer, self._seeds.winners[seed]
+                space.program, space.chart, space.layers, self._layer.position, self._seeds.winners[seed]
             )
         return self._exact[seed]
-
-    def _exact_cell(self, top: int) -> ExactCell:
-        stack, domain_rows = self._stack, self._space.chart.rows
-        rows: list[list[int]] = []
-        names = stack.refs[top, : stack.filled[top]].tolist()
-        for place, name in enumerate(names):
-            number = abs(name) - 1
-            if number < len(domain_rows):
-                rows.append(integer_row(domain_rows[number]))
-            elif stack.radius[top, place] == 0.0:
-                rows.append(integer_row(exact(stack.cols[top, :, place]).num))
-            else:
-                row = self._exact_rows(int(stack.seed[top])).row(number - len(domain_rows))
-                rows.append(row if name > 0 else [-v for v in row])
-        return ExactCell(tuple(names), tuple(rows), self._space.witness(stack, top))
 
 
 class Enumeration(Iterator[Cell]):

@@ -93,7 +93,7 @@ def _layer(groups: IndexArray, position: int, first: int, base: int) -> Layer:
 
 
 @dataclass(frozen=True, eq=False)
-class _Values:
+class Values:
     """Enclosed values (size, b); ``grain`` g where all are exact multiples of 2**g, else None."""
 
     centre: Floats
@@ -101,49 +101,32 @@ class _Values:
     grain: int | None
 
 
-class FloatRows:
-    """Computes enclosed rows of one layer for many cells at once.
+class FloatTrace:
+    """Computes one enclosed vector as affine functions of the chart's coordinates, for many cells at once.
 
     Args:
         program: the program.
         chart: coordinates of the domain.
-        layer: which ``Max``.
-        earlier: the layers before it.
+        every: all layers.
+        position: which vector.
     """
 
-    def __init__(self, program: Program, chart: Chart, layer: Layer, earlier: Sequence[Layer]) -> None:
-        self.program, self.chart, self.layer = program, chart, layer
-        self._first = {other.position: other.first for other in earlier}
-        instruction = program.instructions[layer.position]
-        if not isinstance(instruction, Max):
-            raise InternalError(f"instruction {layer.position} is no Max")
-        self._src = instruction.src
-        self._needed = _ancestors(program, self._src)
+    def __init__(self, program: Program, chart: Chart, every: Sequence[Layer], position: int) -> None:
+        self.program, self.chart, self.position = program, chart, position
+        self._first = {layer.position: layer.first for layer in every}
+        self._needed = _ancestors(program, position)
 
-    def rows(self, winners: npt.NDArray[np.int16]) -> tuple[Floats, Floats]:
-        """Return every pair's lower candidate minus the higher one, scaled to gradients near 1.
-
-        Args:
-            winners: shape (B, units of the program), the winners of earlier units.
-
-        Returns:
-            rows (B, p, n+1), and a radius (B, p) that covers the error of each entry of a row.
-        """
-        cells, width = len(winners), self.chart.dimension + 1
+    def affine(self, winners: npt.NDArray[np.int16]) -> tuple[Floats, Floats]:
+        """Return gradients and constants (B, size, n+1) of the vector, and the radius of each."""
         with np.errstate(all="ignore"):
-            source = self._trace(winners)
-            low, high = (_take(source, self.layer.ends[:, side]) for side in (0, 1))
-            centre = low.centre - high.centre
-            radius = low.radius + high.radius
-            plain = (self.layer.ends == CONSTANT_ZERO).any(axis=1)[:, None]
-            if source.grain is None or not _is_exact(np.abs(low.centre) + np.abs(high.centre), source.grain):
-                radius = radius + np.where(plain, 0.0, _UNIT * np.abs(centre) * _UP)
-            shaped = centre.reshape(-1, cells, width), radius.reshape(-1, cells, width)
-            return normalised(shaped[0].transpose(1, 0, 2), shaped[1].transpose(1, 0, 2))
+            found = self.trace(winners)
+        shape = len(found.centre), len(winners), self.chart.dimension + 1
+        return found.centre.reshape(shape).transpose(1, 0, 2), found.radius.reshape(shape).transpose(1, 0, 2)
 
-    def _trace(self, winners: npt.NDArray[np.int16]) -> _Values:
+    def trace(self, winners: npt.NDArray[np.int16]) -> Values:
+        """Enclose the vector under winners (B, units of the program)."""
         cells = len(winners)
-        values: dict[int, _Values] = {}
+        values: dict[int, Values] = {}
         for position in self._needed:
             instruction = self.program.instructions[position]
             if isinstance(instruction, Input):
@@ -154,18 +137,18 @@ class FloatRows:
                 values[position] = self._select(values[instruction.src], instruction.groups, chosen)
             else:
                 values[position] = self._linear(position, values)
-        return values[self._src]
+        return values[self.position]
 
-    def _start(self, cells: int) -> _Values:
+    def _start(self, cells: int) -> Values:
         columns = self.chart.columns
         centre = columns.to_float()
         grain = 1 - columns.den.bit_length() if columns.den & (columns.den - 1) == 0 else None
         fits = max((abs(v) for v in columns.num.ravel().tolist()), default=0) < 1 << 53
         whole = grain if fits and grain is not None and grain > -1000 else None
         radius = np.zeros(centre.shape) if whole is not None else _UNIT * _UP * np.abs(centre) + _TINY
-        return _Values(np.tile(centre, (1, cells)), np.tile(radius, (1, cells)), whole)
+        return Values(np.tile(centre, (1, cells)), np.tile(radius, (1, cells)), whole)
 
-    def _select(self, source: _Values, groups: IndexArray, chosen: IndexArray) -> _Values:
+    def _select(self, source: Values, groups: IndexArray, chosen: IndexArray) -> Values:
         """Take each cell's winners."""
         cells, width = len(chosen), self.chart.dimension + 1
         index = groups[np.arange(len(groups))[None, :], chosen].T
@@ -177,9 +160,9 @@ class FloatRows:
             part = shaped[np.maximum(index, 0), np.arange(cells)[None, :]]
             part[index == CONSTANT_ZERO] = 0.0
             out.append(part.reshape(len(groups), -1))
-        return _Values(out[0], out[1], source.grain)
+        return Values(out[0], out[1], source.grain)
 
-    def _linear(self, position: int, values: dict[int, _Values]) -> _Values:
+    def _linear(self, position: int, values: dict[int, Values]) -> Values:
         instruction = self.program.instructions[position]
         width = self.chart.dimension + 1
         match instruction:
@@ -193,7 +176,7 @@ class FloatRows:
                 error = column.copy()
                 column[:, -1], error[:, -1] = offset.centre, offset.radius
                 cells = values[src].centre.shape[1] // width
-                return _sum(values[src], _Values(np.tile(column, (1, cells)), np.tile(error, (1, cells)), offset.grain))
+                return _sum(values[src], Values(np.tile(column, (1, cells)), np.tile(error, (1, cells)), offset.grain))
             case Scale(src, _):
                 return _scaled(_constants(self.program, position), values[src])
             case MatMul(src, _, rows):
@@ -202,29 +185,71 @@ class FloatRows:
                 raise InternalError(f"instruction {position} is not linear")
 
 
+class FloatRows:
+    """Computes the enclosed rows of one layer for many cells at once.
+
+    Args:
+        program: the program.
+        chart: coordinates of the domain.
+        every: all layers.
+        layer: which ``Max``.
+    """
+
+    def __init__(self, program: Program, chart: Chart, every: Sequence[Layer], layer: Layer) -> None:
+        instruction = program.instructions[layer.position]
+        if not isinstance(instruction, Max):
+            raise InternalError(f"instruction {layer.position} is no Max")
+        self._layer, self._width = layer, chart.dimension + 1
+        self._source = FloatTrace(program, chart, every, instruction.src)
+
+    def rows(self, winners: npt.NDArray[np.int16]) -> tuple[Floats, Floats]:
+        """Return every pair's lower candidate minus the higher one, scaled to gradients near 1.
+
+        Args:
+            winners: shape (B, units of the program), the winners of earlier units.
+
+        Returns:
+            rows (B, p, n+1), and a radius (B, p) that covers the error of each entry of a row.
+        """
+        with np.errstate(all="ignore"):
+            source = self._source.trace(winners)
+            low, high = (_take(source, self._layer.ends[:, side]) for side in (0, 1))
+            centre, radius = low.centre - high.centre, low.radius + high.radius
+            plain = (self._layer.ends == CONSTANT_ZERO).any(axis=1)[:, None]
+            if source.grain is None or not _is_exact(np.abs(low.centre) + np.abs(high.centre), source.grain):
+                radius = radius + np.where(plain, 0.0, _UNIT * np.abs(centre) * _UP)
+            shape = -1, len(winners), self._width
+            return normalised(centre.reshape(shape).transpose(1, 0, 2), radius.reshape(shape).transpose(1, 0, 2))
+
+
 class ExactRows:
     """Computes rows of one cell exactly.
 
     Args:
-        winners: shape (units,), the winners of units before ``layer``.
+        program: the program.
+        chart: coordinates of the domain.
+        every: all layers.
+        until: the instruction before which winners are known.
+        winners: shape (units,), the winners of units before ``until``.
     """
 
     def __init__(
-        self, program: Program, chart: Chart, every: Sequence[Layer], layer: Layer, winners: npt.NDArray[np.int16]
+        self, program: Program, chart: Chart, every: Sequence[Layer], until: int, winners: npt.NDArray[np.int16]
     ) -> None:
-        self._program, self._chart, self._layers, self._layer = program, chart, every, layer
+        self._program, self._chart, self._layers, self._until = program, chart, every, until
         self._winners = winners
         self._rows: dict[int, list[int]] = {}
 
     @functools.cached_property
-    def _values(self) -> list[Rationals]:
+    def values(self) -> list[Rationals]:
+        """Every vector before ``until`` as (size, n+1): gradients, and constants in the last column."""
         chosen: dict[int, IndexArray] = {}
         for layer in self._layers:
             instruction = self._program.instructions[layer.position]
-            if layer.position < self._layer.position and isinstance(instruction, Max):
+            if layer.position < self._until and isinstance(instruction, Max):
                 part = self._winners[layer.first : layer.first + len(layer.widths)].astype(np.int64)
                 chosen[layer.position] = instruction.groups[np.arange(len(part)), part]
-        return exact.affine_trace(self._program, chosen, self._chart.columns, self._layer.position)
+        return exact.affine_trace(self._program, chosen, self._chart.columns, self._until)
 
     def row(self, pair: int) -> list[int]:
         """Return the row (n+1,) of a pair numbered through the program, scaled to integers by a positive factor."""
@@ -237,7 +262,7 @@ class ExactRows:
         instruction = self._program.instructions[layer.position]
         if not isinstance(instruction, Max):
             raise InternalError(f"instruction {layer.position} is no Max")
-        source = self._values[instruction.src]
+        source = self.values[instruction.src]
         low, high = layer.ends[pair - layer.base].tolist()
         zero = source.num[0] * 0 if len(source) else np.zeros(self._chart.dimension + 1, dtype=object)
         difference = (source.num[low] if low >= 0 else zero) - (source.num[high] if high >= 0 else zero)
@@ -271,12 +296,12 @@ def _ancestors(program: Program, position: int) -> list[int]:
     return sorted(needed)
 
 
-def _constants(program: Program, position: int) -> _Values:
+def _constants(program: Program, position: int) -> Values:
     """Return an instruction's constants; the grain is found from the exact numbers."""
     found = constants(program, position)
     if found.inexact:
-        return _Values(found.values, _UNIT * _UP * np.abs(found.values) + _TINY, None)
-    return _Values(found.values, np.zeros(found.values.shape), _grain(program, position))
+        return Values(found.values, _UNIT * _UP * np.abs(found.values) + _TINY, None)
+    return Values(found.values, np.zeros(found.values.shape), _grain(program, position))
 
 
 @functools.lru_cache(maxsize=256)
@@ -298,21 +323,21 @@ def _is_exact(size: Floats, grain: int | None) -> bool:
     return float(size.max(initial=0.0)) * _UP < _EXACT_LIMIT * 2.0**grain
 
 
-def _take(source: _Values, index: IndexArray) -> _Values:
+def _take(source: Values, index: IndexArray) -> Values:
     if not len(source.centre):
         blank = np.zeros((len(index), source.centre.shape[1]))
-        return _Values(blank, blank, source.grain)
+        return Values(blank, blank, source.grain)
     centre, radius = source.centre[np.maximum(index, 0)], source.radius[np.maximum(index, 0)]
     centre[index < 0] = 0.0
     radius[index < 0] = 0.0
-    return _Values(centre, radius, source.grain)
+    return Values(centre, radius, source.grain)
 
 
-def _concatenate(parts: Sequence[_Values]) -> _Values:
+def _concatenate(parts: Sequence[Values]) -> Values:
     if len(parts) == 1:
         return parts[0]
     centre, radius = np.concatenate([p.centre for p in parts]), np.concatenate([p.radius for p in parts])
-    return _Values(centre, radius, _common([p.grain for p in parts]))
+    return Values(centre, radius, _common([p.grain for p in parts]))
 
 
 def _common(grains: Sequence[int | None]) -> int | None:
@@ -320,28 +345,28 @@ def _common(grains: Sequence[int | None]) -> int | None:
     return min(known) if len(known) == len(grains) else None
 
 
-def _sum(left: _Values, right: _Values) -> _Values:
+def _sum(left: Values, right: Values) -> Values:
     centre, radius = left.centre + right.centre, left.radius + right.radius
     grain = _common([left.grain, right.grain])
     if _is_exact(np.abs(left.centre) + np.abs(right.centre), grain):
-        return _Values(centre, radius, grain)
+        return Values(centre, radius, grain)
     rounded = (left.centre != 0) & (right.centre != 0)
-    return _Values(centre, (radius + np.where(rounded, _UNIT * np.abs(centre), 0.0)) * _UP, None)
+    return Values(centre, (radius + np.where(rounded, _UNIT * np.abs(centre), 0.0)) * _UP, None)
 
 
-def _scaled(factor: _Values, source: _Values) -> _Values:
+def _scaled(factor: Values, source: Values) -> Values:
     column, error = factor.centre[:, None], factor.radius[:, None]
     centre = column * source.centre
     if source.grain is not None and factor.grain is not None:
         grain = source.grain + factor.grain
         if _is_exact(np.abs(centre), grain):
-            return _Values(centre, np.zeros(centre.shape), grain)
+            return Values(centre, np.zeros(centre.shape), grain)
     reach = np.abs(source.centre) + source.radius
     radius = np.abs(column) * source.radius + error * reach + _UNIT * np.abs(centre)
-    return _Values(centre, np.where(reach > 0, radius * _UP + _TINY, 0.0), None)
+    return Values(centre, np.where(reach > 0, radius * _UP + _TINY, 0.0), None)
 
 
-def _product(weight: _Values, source: _Values, rows: int) -> _Values:
+def _product(weight: Values, source: Values, rows: int) -> Values:
     groups, height, width = weight.centre.shape
     batch = source.centre.shape[1]
 
@@ -355,9 +380,9 @@ def _product(weight: _Values, source: _Values, rows: int) -> _Values:
     if source.grain is not None and weight.grain is not None:
         grain = source.grain + weight.grain
         if _is_exact(apply(magnitude, np.abs(source.centre)), grain):
-            return _Values(centre, np.zeros(centre.shape), grain)
+            return Values(centre, np.zeros(centre.shape), grain)
     reach = np.abs(source.centre) + source.radius
     own = (width + 2) * _UNIT * _UP
     radius = apply(magnitude + weight.radius, source.radius + own * reach) + apply(weight.radius, reach)
     alive = apply((magnitude + weight.radius > 0).astype(np.float64), (reach > 0).astype(np.float64)) > 0
-    return _Values(centre, np.where(alive, radius * _UP + width * _TINY, 0.0), None)
+    return Values(centre, np.where(alive, radius * _UP + width * _TINY, 0.0), None)

@@ -16,8 +16,9 @@ class Lost(NamedTuple):
     """A candidate that wins nowhere inside the cell.
 
     Where its difference to the rival is not constant, ``candidate - rival`` is minus a combination of the named rows
-    with multipliers that are not negative, plus a constant that is not positive (and negative where they are all zero). The rows are the domain's, those of the nodes
-    above, and those of this candidate against its earlier rivals (as the pair's two forms): each is positive inside.
+    with multipliers that are not negative, plus a constant that is not positive (and negative where they are all zero).
+    The rows are the domain's, those of the nodes above, and those of this candidate against its earlier rivals: each
+    is positive inside.
 
     Args:
         candidate: position in the group.

@@ -162,7 +162,7 @@ def _search(cells: Cells, i: int, row: Floats, radius: float, side: int, table: 
         return BOTH
     if found == OPTIMAL and not beyond:
         seed = cells.seed[i]
-        span = Span(table.ranks[seed], table.inner[seed, : table.counts[seed]])
+        span = Span(int(table.ranks[seed]), table.inner[seed, : table.counts[seed]])
         bound = ceiling(
             cells.cols[i], cells.radius[i], cells.reach[i], table.extent, cells.tight[i], cells.edges[i], span, radius,
             work,
@@ -267,7 +267,7 @@ def _branch_two(stack: Cells, top: int, table: Table, work: Work, control: Ints,
     """Branch on a unit of two candidates; returns the number of children, 0 where it stays undecided."""
     unit, seed = stack.unit[top], stack.seed[top]
     pair = table.starts[unit]
-    row, radius, reach = table.rows[seed, pair], table.radius[seed, pair], table.reach[seed, pair]
+    row, radius, reach = table.rows[seed, pair], float(table.radius[seed, pair]), float(table.reach[seed, pair])
     found = probe(stack, top, row, radius, table, work)
     if found == UNDECIDED:
         return 0
@@ -300,14 +300,14 @@ def _claim(stack: Cells, i: int, candidate: int, table: Table, work: Work) -> in
             continue
         low, high = min(candidate, rival), max(candidate, rival)
         pair = table.starts[unit] + low * (2 * width - low - 1) // 2 + high - low - 1
-        row, radius = table.rows[seed, pair], table.radius[seed, pair]
+        row, radius, reach = table.rows[seed, pair], float(table.radius[seed, pair]), float(table.reach[seed, pair])
         found = probe(stack, i, row, radius, table, work)
         wanted = 1 if candidate < rival else -1
         if found == UNDECIDED:
             return UNDECIDED
         if found == BOTH:
             moved = certain_sign(row, radius, stack.witness[i]) != wanted
-            cut(stack, i, row, radius, table.reach[seed, pair], table.offsets[1] + pair, wanted, work, moved)
+            cut(stack, i, row, radius, reach, table.offsets[1] + pair, wanted, work, moved)
         elif (found == ABOVE) != (wanted > 0):
             work.column[RIVAL] = rival
             return BELOW
