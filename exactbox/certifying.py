@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -31,8 +32,8 @@ from exactbox.progress import Silent, Watcher
 
 Floats = npt.NDArray[np.float64]
 
-MINIMAL_BUDGET = 1 << 16
-"""Rows times inputs up to which facets are decided without being asked for."""
+MINIMAL_BUDGET = 1 << 23
+"""Rows squared times inputs up to which facets are decided without being asked for."""
 
 OPINION_SECONDS = 3.0
 """Time for the second opinion where nothing else is said."""
@@ -193,8 +194,8 @@ def certify(
         exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
         decision: the rule; by default the model's own, or an assumed one, which the result says.
         output_row: which row of an output of several rows.
-        minimal: decide which rows are facets; by default where rows times inputs are few.
-        measure: compute distances; by default where rows times inputs are few.
+        minimal: decide which rows are facets; by default where that is cheap.
+        measure: compute distances; by default where that is cheap.
         opinion_seconds: time for the second opinion by cvxpy on the facets; 0 for none.
         watcher: is told about progress.
 
@@ -278,14 +279,17 @@ def _target(plan: DecisionPlan, decided: Decision | None, target: int | str | No
 
 def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None, heard: Watcher) -> Certified:
     """Add what costs more: distances and facets, each where it is asked for or cheap."""
-    size = row_count(found.program) * found.program.input_size
-    no_distances = _why_not(measure, size, DISTANCE_BUDGET, "--distances (measure=True)")
+    rows, inputs = row_count(found.program), found.program.input_size
+    size = f"{rows} rows and {inputs} inputs exceed the budget"
+    dear = rows * inputs > DISTANCE_BUDGET
+    no_distances = _why_not(measure, dear, f"{size}: --distances (measure=True) computes them all the same")
     if not no_distances and not found.domain.domain.is_box:
         no_distances = "the closed form needs a box domain"
     if not no_distances:
         heard.begin("distances")
         found = replace(found, distances=_distances(found))
-    no_facets = _why_not(minimal, size, MINIMAL_BUDGET, "--minimal (minimal=True)")
+    dear = rows * rows * inputs > MINIMAL_BUDGET
+    no_facets = _why_not(minimal, dear, f"{size}: --minimal (minimal=True) decides them all the same")
     if not no_facets:
         heard.begin("facets")
         found = replace(found, minimal=facets.minimal(
@@ -301,16 +305,15 @@ def _with_opinion(found: Certified, seconds: float, heard: Watcher) -> Certified
         reason = "not asked for" if found.minimal is not None else "facets are not known"
         return replace(found, skipped={**found.skipped, "opinion": reason})
     heard.begin("second opinion")
+    import_module("cvxpy")  # before the clock of the opinion starts
     return replace(found, opinion=opinions.opinion(found.minimal, seconds=seconds))
 
 
-def _why_not(asked: bool | None, size: int, budget: int, how: str) -> str:
+def _why_not(asked: bool | None, dear: bool, how: str) -> str:
     """Say why a costly part is left out, or return nothing where it is not."""
     if asked is False:
         return "not asked for"
-    if asked is None and size > budget:
-        return f"{size} rows times inputs exceed the budget of {budget}; {how} forces it"
-    return ""
+    return how if asked is None and dear else ""
 
 
 def _distances(found: Certified) -> Distances:

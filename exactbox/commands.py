@@ -84,6 +84,7 @@ def run_certify(options: CertifyOptions, as_json: bool) -> int:
         if options.plot is not None:
             image_layout(model.program.inputs[0], options.image)
         found = _certified(model, options, stages)
+        stages.begin("writing")
         written = [] if options.out is None else found.save(options.out)
         if options.plot is not None:
             draw(picture_of(found, options.image), Path(options.plot))

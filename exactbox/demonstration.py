@@ -47,7 +47,7 @@ def run_demo(row: int, out: str | None, as_json: bool) -> int:
     with as_file(files("exactbox") / "data") as data, tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary if out is None else out)
         _make(folder)
-        with Stages(5) as stages:
+        with Stages(6) as stages:
             stages.begin("reading the model")
             found = certify(load(data / MODEL), data / SAMPLES, row=row, box=(0, 1), opinion_seconds=2, watcher=stages)
             written = found.save(folder / CERTIFICATE)
