@@ -97,5 +97,5 @@ def test_models_that_are_not_piecewise_linear_are_refused_by_name(relative: str)
 
 
 def test_an_export_by_steps_is_refused_by_name() -> None:
-    with pytest.raises(UnsupportedModelError, match="Sign .*continuity not shown"):
+    with pytest.raises(UnsupportedModelError, match=r"Sign .*continuity not shown"):
         load(HERE / "models" / "torch" / STEPS)
