@@ -27,8 +27,8 @@ class Distance:
 
     Args:
         norm: "l1", "linf" or "l2".
-        value: the distance, squared for "l2", to the part of the domain where a row is violated (a row that only touches
-            the domain is none); None where the domain violates no row.
+        value: the distance, squared for "l2", to the part of the domain where a row is violated (a row that only
+            touches the domain is none); None where the domain violates no row.
         binding: the position of the row that is reached first (the lowest among equals), or None.
         nearest: shape (d,), the point of the domain on that row at this distance, or None.
         multipliers: for "l1" and "l2", by row: ``lambda`` with
