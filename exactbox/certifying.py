@@ -32,7 +32,7 @@ from exactbox.progress import Silent, Watcher
 
 Floats = npt.NDArray[np.float64]
 
-MINIMAL_BUDGET = 1 << 23
+MINIMAL_BUDGET = 1 << 22
 """Rows squared times inputs up to which facets are decided without being asked for."""
 
 OPINION_SECONDS = 3.0

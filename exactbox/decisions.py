@@ -88,10 +88,14 @@ def plan_decision(
 
 
 def _row(program: Program, row: int | None) -> tuple[tuple[int, ...], int, str]:
-    """Return the outputs of one row, how many rows there are, and the layout in words."""
+    """Return the outputs of one row, how many rows there are, and the layout in words.
+
+    The classes lie along the last axis, or along the only axis that is longer than 1, unless that is the batch's.
+    """
     shape = program.output.shape
-    long_axes = [n for n in shape if n != 1]
-    width = long_axes[0] if len(long_axes) == 1 else (shape[-1] if shape else 1)
+    long_axes = [axis for axis, n in enumerate(shape) if n != 1]
+    classes = long_axes[0] if len(long_axes) == 1 and (long_axes[0] > 0 or len(shape) == 1) else -1
+    width = shape[classes] if shape else 1
     rows = program.output_size // width if width else 0
     layout = f"the output {program.output.name!r} of shape {list(shape)} holds {rows} rows of {width}"
     chosen = row or 0

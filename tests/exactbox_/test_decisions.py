@@ -22,6 +22,8 @@ NAMED = with_output((1, 3), Head(("Softmax",), "none", "first", ("cat", "dog", "
         ((1, 1), Head(("Sigmoid", "ArgMax"), "sign"), "sign", (0,), "the model's own"),
         ((1, 10, 1, 1), Head(), "argmax", tuple(range(10)), "argmax over 10 outputs"),
         ((2, 3), Head(), "none", tuple(range(6)), "holds 2 rows of 3, and no row was chosen"),
+        ((3,), Head(), "argmax", (0, 1, 2), "assumed"),
+        ((2, 1), Head(), "none", (0, 1), "holds 2 rows of 1"),
         ((), Head(), "none", (0,), "regression value"),
     ],
 )
@@ -44,6 +46,11 @@ def test_one_row_of_several() -> None:
     plan = plan_decision(with_output((1, 2, 3)), row=1)
     assert (plan.rule, plan.outputs) == ("argmax", (3, 4, 5))
     assert "one row of several" in plan.text
+
+
+def test_row_of_one_output_is_a_regression_value() -> None:
+    plan = plan_decision(with_output((2, 1)), row=1)
+    assert (plan.rule, plan.outputs) == ("none", (1,))
 
 
 def test_sign_of_one_output_of_several() -> None:
