@@ -129,13 +129,23 @@ def _decision_words(found: Audit) -> list[str]:
         listed = [f"{same}, in each of {len(ran)} ways of running"]
     holds = int(found.found.holds.sum())
     listed.append(
-        f"for {holds} of {count} samples this is proved for the logits: run node by node, in any order of summation, "
-        "the margin exceeds twice the rigorous bound" + ("" if holds == count else "; the rest is only observed")
+        f"for {holds} of {count} samples the deployed logits are proved to decide as the exact ones: run node by node, "
+        "in any order of summation, as the margin exceeds twice the bound"
     )
+    by_tail = sum(_tail_flips(found, row) for row in np.flatnonzero(found.flipped & found.found.holds).tolist())
+    if by_tail:
+        listed.append(f"on {by_tail} of these the float tail ({', '.join(found.bench.program.head.ops)}) decides otherwise")
     tied = int(found.found.tied.sum())
     if tied:
         listed.append(f"{tied} sample{'s are exact ties' if tied > 1 else ' is an exact tie'} of the decision")
     return listed
+
+
+def _tail_flips(found: Audit, row: int) -> bool:
+    """Say whether the model's own tail decides otherwise than logits that decide as the exact ones."""
+    chosen = found.found.chosen[row]
+    seen = [one for one in found.found.ways if isinstance(one, Observed)]
+    return any(one.by_logits[row] == chosen and one.by_head[row] != chosen for one in seen)
 
 
 def _difference_words(found: Audit) -> list[str]:

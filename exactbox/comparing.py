@@ -38,7 +38,7 @@ Verdict = Literal["equal", "different", "undecided"]
 POINTS = 4096
 """How many points are evaluated at most."""
 
-WORK = 1 << 34
+WORK = 1 << 30
 """Products by constants that the search may cost; large models are evaluated at fewer points."""
 
 

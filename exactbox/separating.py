@@ -13,7 +13,7 @@ from exactbox.polytope.enclosed import Enclosure, enclose, enclosed_pullback, wi
 from exactbox.polytope.gradients import gradients
 from exactbox.polytope.gradients import winners_at as exact_winners_at
 from exactbox.polytope.identical import Divergence
-from exactbox.polytope.program import MatMul, Max, Program, sources
+from exactbox.polytope.program import Gather, MatMul, Max, Program, Shift
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rational import exact as exact_numbers
 
@@ -24,17 +24,26 @@ SEED = 20240229
 SCALES = (1.0, 0.125, 8.0, 64.0)
 """Typical sizes of random coordinates that have no bounds."""
 
-UNITS = 24
+AIMS = 16
 """How many units whose constants differ are aimed at."""
 
-CLIMBS = 5
-"""Steps of each climb towards a point where a unit is active."""
+STARTS = 4
+"""Random starts of each climb towards a point where a unit is active."""
 
-MIXES = (0.0, 0.01, 0.125, 0.5)
+CLIMBS = 8
+"""Steps of each climb."""
+
+STRIDES = (2.0**-6, 2.0**-3, 1.0, 8.0)
+"""Lengths of a step that are tried, in units of the scale."""
+
+MIXES = (0.0, 2.0**-10, 2.0**-4, 2.0**-2, 0.5)
 """How far points that a climb found are mixed with random ones, so that no input is exactly on its bound."""
 
 GRADIENTS = 8
 """At how many points the local classifiers are compared where the outputs agree."""
+
+STEPPED = 24
+"""Along how many inputs a step is taken there."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,73 +164,116 @@ def _proposals(
         yield given[:, start : start + 64]
     for aim in _aims(left, parting):
         for scale in SCALES[:3]:
-            found = np.concatenate([_climb(program, aim, reach, random, scale) for program in (left, right)], axis=1)
+            found = _climb(left, aim, reach, random, scale)
             mixed = [(1 - t) * found + t * reach.uniform(random, found.shape[1], scale) for t in MIXES]
-            yield np.concatenate(mixed, axis=1)
+            points = np.concatenate(mixed, axis=1)
+            yield points[:, _aim_values(left, aim, points).min(axis=0) > 0]
     for scale in SCALES:
         yield reach.uniform(random, 128, scale)
 
 
 Aim = tuple[tuple[int, int], ...]
-"""Entries (position, entry) whose sum is to become large."""
+"""Entries (position, entry) that all are to become positive."""
 
 
 def _aims(program: Program, parting: Sequence[Divergence]) -> list[Aim]:
     """Return entries to activate so that constants that differ can be seen: the unit's own, with its source's."""
     aims: list[Aim] = []
     for one in parting:
-        if one.position is None:
-            continue
-        for entry in one.entries[:: max(1, len(one.entries) // UNITS)][:UNITS]:
-            aims += _aims_at(program, one.position, entry)
-    return aims[: 2 * UNITS]
+        if one.position is not None:
+            for entry in one.entries[:: max(1, len(one.entries) // AIMS)]:
+                aims += _aims_at(program, one.position, entry)
+    return aims[:AIMS]
 
 
 def _aims_at(program: Program, position: int, entry: int) -> list[Aim]:
     instruction = program.instructions[position]
+    seen = _biased(program, position)
+    last = len(program.instructions) - 1
     if not isinstance(instruction, MatMul):
-        return [((position, entry),)]
+        return [((seen, entry),)] if seen != last else []
     _, height, width = instruction.weight.shape
     group, rest = divmod(entry, height * width)
     row, column = divmod(rest, width)
     aims: list[Aim] = []
-    for place in {0, instruction.rows // 2, instruction.rows - 1}:
-        unit = (group * instruction.rows + place) * height + row
-        source = (group * instruction.rows + place) * width + column
-        aims += [((position, unit),), ((position, unit), (sources(instruction)[0], source))]
+    for place in sorted({0, instruction.rows // 2, instruction.rows - 1}):
+        unit = (seen, (group * instruction.rows + place) * height + row)
+        source = _gate(program, instruction.src, (group * instruction.rows + place) * width + column)
+        known = tuple(one for one in (source, unit if seen != last else None) if one is not None)
+        aims += [known] if known else []
     return aims
 
 
+def _gate(program: Program, position: int, entry: int) -> tuple[int, int] | None:
+    """Return the entry that has to be positive for this one to be, looking through data movement and one maximum."""
+    instruction = program.instructions[position]
+    while isinstance(instruction, Gather) and entry >= 0:
+        entry = int(instruction.index[entry])
+        for src in instruction.srcs:
+            if entry < program.sizes[src]:
+                position = src
+                break
+            entry -= program.sizes[src]
+        instruction = program.instructions[position]
+    if entry < 0 or position == 0:
+        return None
+    if isinstance(instruction, Max):
+        return instruction.src, int(instruction.groups[entry].max())
+    return position, entry
+
+
+def _biased(program: Program, position: int) -> int:
+    """Return the position where the constants behind a product have been added."""
+    for later in range(position + 1, len(program.instructions)):
+        instruction = program.instructions[later]
+        if isinstance(instruction, Shift) and instruction.src == position:
+            return later
+    return position
+
+
 def _climb(program: Program, aim: Aim, reach: Reach, random: np.random.Generator, scale: float) -> Floats:
-    """Return points (d, b) on the way up from random starts, each step to the corner that the gradient points to."""
-    current = reach.uniform(random, 2, scale)
-    found: list[Floats] = []
+    """Return points (d, b) on the way up from random starts: at each step the best of several strides uphill.
+
+    What grows is the smallest entry aimed at; strides go up each entry and up all of them together.
+    """
+    best = reach.uniform(random, STARTS, scale)
+    found = [best]
     for _ in range(CLIMBS):
-        slopes = _slopes(program, aim, current)
-        current = reach.corners(slopes, scale)
-        current = np.where(slopes == 0, reach.uniform(random, 2, scale), current)
-        found.append(current)
-    return np.concatenate(found, axis=1)
+        slopes = _slopes(program, aim, best)
+        steepest = slopes / np.maximum(np.abs(slopes).max(axis=1, keepdims=True), 2.0**-1000)
+        ways = [*steepest, steepest.sum(axis=0)]
+        moves = [stride * scale * way for stride in STRIDES for up in ways for way in (np.sign(up), up)]
+        trials = np.stack([best, *(reach.corners(way, scale) for way in ways), *(best + move for move in moves)])
+        trials = np.clip(trials, reach.lower[:, None], reach.upper[:, None])
+        flat = np.concatenate(list(trials), axis=1)
+        values = _aim_values(program, aim, flat).min(axis=0).reshape(len(trials), STARTS)
+        best = trials[values.argmax(axis=0), :, np.arange(STARTS)].T
+        found.append(best)
+    return np.concatenate(found[-2:], axis=1)
+
+
+def _aim_values(program: Program, aim: Aim, points: Floats) -> Floats:
+    """Return the entries aimed at, in floats, shape (entries, b)."""
+    values = enclose(program, points)
+    return np.stack([values[position].centre[entry] for position, entry in aim])
 
 
 def _slopes(program: Program, aim: Aim, points: Floats) -> Floats:
-    """Return float gradients (d, b) of the aim at points (d, b)."""
-    values = enclose(program, points)
-    winners = winners_at(program, values)
-    slopes: list[Floats] = []
+    """Return float gradients (entries, d, b) of what is aimed at, at points (d, b)."""
+    winners = winners_at(program, enclose(program, points))
+    slopes = np.zeros((len(aim), *points.shape))
     for column in range(points.shape[1]):
         chosen: dict[int, npt.NDArray[np.int64]] = {}
         for position, (part, _) in zip(program.max_positions, winners, strict=True):
             instruction = program.instructions[position]
             if isinstance(instruction, Max):
                 chosen[position] = np.take_along_axis(instruction.groups, part[:, column : column + 1], axis=1)[:, 0]
-        cotangents: dict[int, Enclosure] = {}
-        for position, entry in aim:
+        for i, (position, entry) in enumerate(aim):
             seed = np.zeros((program.sizes[position], 1))
             seed[entry] = 1.0
-            cotangents[position] = Enclosure(seed, np.zeros(seed.shape))
-        slopes.append(enclosed_pullback(program, chosen, cotangents)[0].centre)
-    return np.concatenate(slopes, axis=1)
+            up, _ = enclosed_pullback(program, chosen, {position: Enclosure(seed, np.zeros(seed.shape))})
+            slopes[i, :, column] = up.centre[:, 0]
+    return slopes
 
 
 def _steps_along_gradients(left: Program, right: Program, points: Floats, reach: Reach) -> Floats:
@@ -232,7 +284,7 @@ def _steps_along_gradients(left: Program, right: Program, points: Floats, reach:
     sides = [_local(program, columns, outputs) for program in (left, right)]
     for i, (mine, theirs) in enumerate(zip(*sides, strict=True)):
         apart = (mine - theirs).num.astype(bool).any(axis=0)
-        for coordinate in np.flatnonzero(apart)[:UNITS].tolist():
+        for coordinate in np.flatnonzero(apart)[:STEPPED].tolist():
             for step in (2.0**-10, -(2.0**-10), 0.5, -0.5):
                 moved = points[:, i : i + 1].copy()
                 moved[coordinate] += step

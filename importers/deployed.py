@@ -191,7 +191,7 @@ class LogitReader:
         return [name for name, _, _ in self.parts]
 
     def read(self, run: Tensors, rest: FloatArray) -> FloatArray:
-        """Return the deployed logits (n,); ``rest`` (n,) gives those that no tensor holds, which are constants."""
+        """Return the deployed logits (n,); ``rest`` (n,) gives constants and inputs, which no node makes."""
         out = rest.astype(np.float64).copy()
         for name, places, entries in self.parts:
             out[entries] = np.asarray(run[name], dtype=np.float64).ravel()[places]
@@ -201,7 +201,7 @@ class LogitReader:
 def logit_reader(lowered: Lowered) -> LogitReader:
     """Find the tensors that hold the logits, preferring the file's own outputs, then the latest."""
     wanted = _output_entries(lowered.program)
-    missing = {entry for entry in wanted if entry is not None}
+    missing = {entry for entry in wanted if entry is not None and entry[0] != 0}  # the input is what it is
     outputs = lowered.file.graph.outputs
     steps = sorted(_data_steps(lowered), key=lambda step: (step.tensor not in outputs, -step.end))
     parts: list[tuple[str, IndexArray, IndexArray]] = []
