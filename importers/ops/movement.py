@@ -193,7 +193,7 @@ def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Va
         return _pad_data(call, value, widths, given)
     fill = call.node.number("value", 0.0) if given is None or not given.size else given.plain().ravel().tolist()[0]
     if isinstance(value, Constant) and not isinstance(value.values, Rationals):
-        return value.moved(lambda array: np.pad(array, widths, constant_values=array.dtype.type(fill)))
+        return value.moved(lambda array: filled(array, widths, fill))
     filler = Constant(np.array(fill, dtype=object if not isinstance(fill, float) else np.float64), value.dtype)
     dims = tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True))
     inside = np.pad(np.ones(value.shape, dtype=bool), widths)
@@ -214,9 +214,16 @@ def _pad_data(call: Call, value: Value, widths: list[tuple[int, int]], fill: Dat
 
 def _pad_index(value: Value, widths: list[tuple[int, int]]) -> Value:
     """Pad with the number 0 (error bounds with 0 too)."""
-    if isinstance(value, Data):
-        return value.moved(lambda array: np.pad(array, widths, constant_values=CONSTANT_ZERO))
-    return value.moved(lambda array: np.pad(array, widths, constant_values=0))
+    fill = CONSTANT_ZERO if isinstance(value, Data) else 0
+    return value.moved(lambda array: filled(array, widths, fill))
+
+
+def filled(array: AnyArray, widths: list[tuple[int, int]], fill: object) -> AnyArray:
+    """Widen an array; unlike ``numpy.pad`` this keeps Python integers in arrays of objects."""
+    dims = [n + low + high for n, (low, high) in zip(array.shape, widths, strict=True)]
+    wide: AnyArray = np.full(dims, fill, dtype=array.dtype)
+    wide[tuple(slice(low, low + n) for n, (low, _) in zip(array.shape, widths, strict=True))] = array
+    return wide
 
 
 @lowers("Where")

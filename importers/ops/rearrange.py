@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from exactbox.importers.call import Call
-from exactbox.importers.ops.movement import choose
+from exactbox.importers.ops.movement import choose, filled
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import AnyArray, Constant, Data, Value
 from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
@@ -175,4 +175,4 @@ def _centred(call: Call, value: Value, axis: int, length: int) -> Value:
     widths = [(0, 0)] * len(value.shape)
     widths[axis] = (before, length - size - before)
     fill = CONSTANT_ZERO if isinstance(value, Data) else 0
-    return value.moved(lambda array: np.pad(array, widths, constant_values=fill))
+    return value.moved(lambda array: filled(array, widths, fill))
