@@ -26,6 +26,7 @@ from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.spans import Spans
 from exactbox.polytope.splitting import (
+    CURSOR,
     DEPTH,
     DONE,
     EVENTS,
@@ -42,6 +43,7 @@ from exactbox.polytope.splitting import (
 _BATCH_BYTES = 1 << 24
 _LARGEST_BATCH = 512
 _STEPS = 1 << 15
+_EXACT_STEP = 1 << 9
 _EVENT_ROWS = 1 << 14
 
 
@@ -75,11 +77,13 @@ class Part:
         layer: number of the layer; the number of layers for finished regions.
         cells: the cells.
         events: shape (e, 3+n), see ``splitting.advance``; empty unless recorded.
+        waiting: the number of cells that this layer has not come to.
     """
 
     layer: int
     cells: Cells
     events: Refs
+    waiting: int = 0
 
 
 class Space:
@@ -152,9 +156,7 @@ class Space:
         run = _LayerRun(self, self.layers[number], seeds)
         while True:
             done = run.advance()
-            part = run.drain(number + 1)
-            if len(part.cells.filled) or len(part.events):
-                yield part
+            yield run.drain(number + 1)
             if done:
                 return
 
@@ -223,12 +225,14 @@ class _LayerRun:
         """Take the finished cells and events out of the buffers."""
         count, events = int(self._control[LEAVES]), int(self._control[EVENTS])
         width = int(self._leaves.filled[:count].max(initial=0))
-        part = Part(number, _first_cells(self._leaves, count, width), self._events[:events].copy())
+        waiting = int(self._control[DEPTH] - self._control[CURSOR]) + len(self._seeds.filled)
+        part = Part(number, _first_cells(self._leaves, count, width), self._events[:events].copy(), waiting)
         self._control[LEAVES] = self._control[EVENTS] = 0
         return part
 
     def _resolve(self) -> None:
         """Branch the cell on top of the stack on its unit in exact arithmetic."""
+        self._control[STEPS] -= _EXACT_STEP
         stack, top = self._stack, int(self._control[DEPTH]) - 1
         unit = int(stack.unit[top])
         width, start = int(self._layer.widths[unit]), int(self._layer.starts[unit])
@@ -332,7 +336,7 @@ class Enumeration(Iterator[Cell]):
     def batches(self) -> Iterator[Cells]:
         """Yield the regions as arrays, many at a time (witnesses in the chart's coordinates); ends like iteration."""
         last = len(self.space.layers)
-        frontier = 1
+        waiting: dict[int, int] = {}
         for part in self.space.parts():
             if part.layer == last and len(part.cells.filled):
                 allowed = len(part.cells.filled) if self._max_regions is None else self._max_regions - self.count
@@ -342,9 +346,9 @@ class Enumeration(Iterator[Cell]):
                 if allowed < len(part.cells.filled):
                     self.reason = f"stopped: more than {self._max_regions} regions"
                     return
-            frontier = len(part.cells.filled)
+            waiting[part.layer] = part.waiting
             if self._progress is not None:
-                self._progress(Progress(self.count, self.seconds, frontier))
+                self._progress(Progress(self.count, self.seconds, sum(waiting.values())))
             if self._time_limit is not None and self.seconds > self._time_limit:
                 self.reason = f"stopped: the time limit of {self._time_limit} seconds was reached"
                 return

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from exactbox.polytope.domain import Domain, box, everything
-from exactbox.polytope.enumeration import Cell, enumerate_regions
+from exactbox.polytope.enumeration import Cell, Progress, Space, enumerate_regions
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.polytope.ties import pattern_at
@@ -214,6 +214,22 @@ def test_stops_at_a_number_of_regions() -> None:
 def test_stops_at_a_time_limit() -> None:
     run = enumerate_regions(random_mlp([2, 8, 8, 1], 1), unit_box(2), time_limit=0.0)
     assert len(list(run)) >= 0 and not run.complete and "time limit" in run.reason
+
+
+def test_progress_counts_up_to_the_end() -> None:
+    seen: list[Progress] = []
+    run = enumerate_regions(random_mlp([2, 16, 16, 1], 1), unit_box(2), progress=seen.append)
+    total = len(list(run))
+    assert seen[-1].regions == total and seen[-1].frontier == 0
+    assert [one.regions for one in seen] == sorted(one.regions for one in seen)
+
+
+def test_any_layer_can_be_gone_on_from_its_seeds() -> None:
+    space = Space(random_mlp([2, 8, 8, 1], 1), unit_box(2))
+    middle = [part.cells for part in space.split(0, space.start())]
+    finished = [part for cells in middle for part in space.parts(1, cells)]
+    keys = [winners.tobytes() for part in finished for winners in part.cells.winners]
+    assert len(keys) == len(set(keys)) == len(list(enumerate_regions(space.program, space.domain)))
 
 
 def test_a_domain_of_the_wrong_size_is_refused() -> None:
