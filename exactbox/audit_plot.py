@@ -52,9 +52,8 @@ def _figure(found: Audit) -> Any:
     _points(axes, found, bounds, np.where(margins > 0, margins, low_y), shown)
     axes.set_xlim(low_x, high_x)
     axes.set_ylim(low_y, high_y)
-    left = np.sqrt(low_x * high_x)
-    axes.annotate("margin = 2 bounds", (left, 2 * left), xytext=(0, -19), textcoords="offset points", fontsize=9,
-                  color="#333333", ha="center")  # fmt: skip
+    axes.annotate("margin = 2 bounds", (low_x, 2 * low_x), xytext=(8, -3), textcoords="offset points", fontsize=9,
+                  color="#333333", ha="left", va="top")  # fmt: skip
     axes.set_xlabel("rigorous bound of the float error of the outputs, node by node")
     axes.set_ylabel("exact margin of the decision")
     axes.grid(which="major", color="#e2e2e2", linewidth=0.6)

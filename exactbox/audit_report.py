@@ -134,7 +134,8 @@ def _decision_words(found: Audit) -> list[str]:
     )
     by_tail = sum(_tail_flips(found, row) for row in np.flatnonzero(found.flipped & found.found.holds).tolist())
     if by_tail:
-        listed.append(f"on {by_tail} of these the float tail ({', '.join(found.bench.program.head.ops)}) decides otherwise")
+        tail = ", ".join(found.bench.program.head.ops)
+        listed.append(f"on {by_tail} of these the float tail ({tail}) decides otherwise")
     tied = int(found.found.tied.sum())
     if tied:
         listed.append(f"{tied} sample{'s are exact ties' if tied > 1 else ' is an exact tie'} of the decision")

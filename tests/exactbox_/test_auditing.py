@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ DATA = REPOSITORY / "exactbox" / "data"
 MLP, CNN, IRIS = (DATA / f"{name}.onnx" for name in ("digits_mlp", "digits_cnn", "iris_pipeline"))
 
 
-def digits(count: int) -> tuple[np.ndarray, np.ndarray]:  # type: ignore[type-arg]
+def digits(count: int) -> tuple[Any, Any]:
     sklearn = pytest.importorskip("sklearn.datasets")
     values, labels = sklearn.load_digits(return_X_y=True)
     return (values[:count] / 16).astype(np.float32), labels[:count]
@@ -111,7 +112,8 @@ def test_values_distances_and_regions_are_those_of_the_region_at_each_sample(mod
     points, _ = digits(count)
     found = audit(model, points)
     program = found.bench.program
-    for i, point in enumerate(exact(points.astype(np.float64))):  # type: ignore[arg-type]
+    for i in range(count):
+        point = exact(points[i].astype(np.float64))
         region = region_at(program, point, everything(program.input_size))
         values = region.value(point)
         assert np.array_equal(found.found.outputs[i], values.to_float())
@@ -131,6 +133,15 @@ def test_every_difference_lies_within_the_bound() -> None:
             assert (seen(found, way).difference <= found.found.bound).all()
         assert found.found.holds.all() and not found.flipped.any()
         assert found.labels is not None and (found.labels == found.found.chosen).mean() > 0.95
+
+
+def test_all_digits() -> None:
+    found = audit(MLP, *digits(1797))
+    summary = document(found)["summary"]
+    assert (summary["samples"], summary["flips"], summary["proved_to_hold"]) == (1797, 0, 1797)
+    assert (summary["regions"], summary["samples_sharing_a_region"], summary["pattern_differences"]) == (1709, 153, 0)
+    assert (summary["correct"], summary["exact_ties"], summary["regions_undecided"]) == (1786, 0, 0)
+    assert found.worst()[0] == 857  # read as 3, labelled 7
 
 
 def test_the_box_bounds_distances() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exactbox.polytope.identical import divergences
-from exactbox.polytope.program import Head, Port, Program
+from exactbox.polytope.program import Head, MatMul, Max, Port, Program
 from exactbox.polytope.rational import Rationals
 from tests.nets import BATTERY, mlp
 
@@ -23,8 +23,9 @@ def test_a_program_is_itself(name: str) -> None:
 
 def test_names_heads_and_denominators_take_no_part() -> None:
     one = mlp([SMALL, ([[1, 1]], [0])])
-    weight = one.instructions[1]
-    doubled = replace(weight, weight=Rationals(weight.weight.num * 2, weight.weight.den * 2))  # type: ignore[union-attr,call-arg]
+    first = one.instructions[1]
+    assert isinstance(first, MatMul)
+    doubled = replace(first, weight=Rationals(first.weight.num * 2, first.weight.den * 2))
     other = replace(one, inputs=(Port("z", (2,)),), output=Port("w", (1,)), head=Head(("Softmax",)),
                     instructions=(one.instructions[0], doubled, *one.instructions[2:]))  # fmt: skip
     assert list(divergences(one, other)) == []
@@ -57,6 +58,7 @@ def test_several_constants_are_all_listed() -> None:
 def test_groups_of_a_maximum_count() -> None:
     one = BATTERY["max over dead units"]()
     last = one.instructions[-1]
-    other = replace(one, instructions=(*one.instructions[:-1], replace(
-        last, groups=np.array([[0, 1, 2, 3], [1, 3, -2, -2]], dtype=np.int64))))  # type: ignore[call-arg]  # fmt: skip
+    assert isinstance(last, Max)
+    changed = replace(last, groups=np.array([[0, 1, 2, 3], [1, 3, -2, -2]], dtype=np.int64))
+    other = replace(one, instructions=(*one.instructions[:-1], changed))
     assert [found.entries for found in divergences(one, other)] == [()]
