@@ -105,10 +105,10 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
         "format": CERTIFICATE_FORMAT,
         "kind": "region",
         "program": {"sha256": sha256, "file": program_file(sha256)},
-        "info": {key: text if isinstance(text, str) else list(text) for key, text in (info or {}).items()},
+        "info": info_fields(info),
         "statement": {
-            "domain": _domain(region.domain),
-            "given": _given(region.domain),
+            "domain": domain_statement(region.domain),
+            "given": given_statement(region.domain),
             "point": hex_texts(region.point),
             "pattern": [part.tolist() for part in region.pattern.winners],
             "outputs": list(range(region.program.output_size)),
@@ -120,12 +120,17 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
         },
         "evidence": {
             "witness": hex_texts(region.witness),
-            "given": _implicit(region.domain),
+            "given": given_evidence(region.domain),
             "facets": facet_evidence,
             "distances": [_multipliers(region, claims, to, found) for to, found in claims.distances],
         },
     }
     return json.dumps(content, separators=(",", ":")) + "\n"
+
+
+def info_fields(info: Info | None) -> dict[str, str | list[str]]:
+    """Return what a certificate keeps beside its statement as JSON has it."""
+    return {key: text if isinstance(text, str) else list(text) for key, text in (info or {}).items()}
 
 
 def program_file(sha256: str) -> str:
@@ -151,7 +156,8 @@ def write_certificate(
     """
     target, program = Path(path), program_text(region.program)
     beside = target.parent / program_file(program_hash(region.program))
-    _write_all({beside: program, target: certificate_text(region, claims, info)})
+    certificate = certificate_text(region, claims, info)
+    write_all({beside: [program.encode("ascii")], target: [certificate.encode("ascii")]})
     return beside
 
 
@@ -177,7 +183,8 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
     return Certificate(str(sha256), str(name), info, statement, evidence)
 
 
-def _domain(domain: Domain) -> dict[str, Any]:
+def domain_statement(domain: Domain) -> dict[str, Any]:
+    """Return the domain as a statement has it."""
     general = [i for i, pivot in enumerate(domain.pivots) if not domain.fixed[pivot]]
     return {
         "lower": [None if bound is None else hex_text(bound) for bound in domain.lower],
@@ -187,7 +194,8 @@ def _domain(domain: Domain) -> dict[str, Any]:
     }
 
 
-def _given(domain: Domain) -> dict[str, Any] | None:
+def given_statement(domain: Domain) -> dict[str, Any] | None:
+    """Return the domain as it was given, where that is another description."""
     given = domain.given
     if given is None:
         return None
@@ -199,7 +207,8 @@ def _given(domain: Domain) -> dict[str, Any] | None:
     }
 
 
-def _implicit(domain: Domain) -> list[list[Any]] | None:
+def given_evidence(domain: Domain) -> list[list[Any]] | None:
+    """Return the rows that hold with equality and their multipliers, where the domain was given otherwise."""
     if domain.given is None:
         return None
     names = {"domain": "row", "lower": "lower", "upper": "upper"}
@@ -315,12 +324,16 @@ def _rivals(decision: Decision | None) -> int:
     return 1 if decision.rule == "sign" else len(decision.outputs) - 1
 
 
-def _write_all(texts: Mapping[Path, str]) -> None:
-    """Write each text whole, or none of them: temporary files first, then renames."""
+def write_all(files: Mapping[Path, Iterable[bytes]]) -> None:
+    """Write each file, given in pieces, whole, or none of them: temporary files first, then renames.
+
+    Raises:
+        InputError: a file cannot be written.
+    """
     renamed: list[Path] = []
     with contextlib.ExitStack() as cleanup:
         try:
-            ready = {path: cleanup.enter_context(_temporary(path, text)) for path, text in texts.items()}
+            ready = {path: cleanup.enter_context(_temporary(path, pieces)) for path, pieces in files.items()}
             for path, temporary in ready.items():
                 fresh = not path.exists()
                 os.replace(temporary, path)
@@ -331,12 +344,12 @@ def _write_all(texts: Mapping[Path, str]) -> None:
 
 
 @contextlib.contextmanager
-def _temporary(path: Path, text: str) -> Generator[Path, None, None]:
-    """Keep a text in a file beside ``path`` for as long as the context lasts, unless it is renamed."""
+def _temporary(path: Path, pieces: Iterable[bytes]) -> Generator[Path, None, None]:
+    """Keep the pieces in a file beside ``path`` for as long as the context lasts, unless it is renamed."""
     name = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
     try:
-        with open(name, "x", encoding="ascii", newline="\n") as file:
-            file.write(text)
+        with open(name, "xb") as file:
+            file.writelines(pieces)
         yield name
     finally:
         _remove([name])

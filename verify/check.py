@@ -1,7 +1,6 @@
 """The trusted base: decides whether a certificate proves its statement about a program file.
 
-The standard library, integers only. FORMAT.md, beside this file, is its specification. What else a certificate may
-state is checked by check_given.py, check_facets.py and check_distances.py, beside it too.
+The standard library, integers only, as FORMAT.md specifies. What else a file may state check_*.py, beside it, check.
 Usage: python check.py CERTIFICATE [PROGRAM]; exit code 0 accepted, 1 rejected, 3 malformed.
 """
 
@@ -28,6 +27,7 @@ MAX_VECTOR_BITS = 1 << 33  # of all numbers of a vector
 
 Vector = tuple[list[int], int]  # numerators, and their common denominator
 Sparse = dict[int, int]  # the nonzero entries by index
+Winners = dict[int, list[int]]  # by max: for each group the index of the winner in its source
 Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, winner less rival there, winner is first
 
 RATIONAL = re.compile("(0|-?[1-9a-f][0-9a-f]{0,8191})(?:/([2-9a-f]|[1-9a-f][0-9a-f]{1,8191}))?")
@@ -196,8 +196,7 @@ class Program:
             rows, g, m, k = integers([more[0], *array(more[1], where, 3)], where, 1, MAX_SIZE)
             form(g * rows * k == sizes[0] and g * rows * m <= MAX_SIZE, f"{where}: the shape does not fit")
             nums, den = vector(more[2], where, g * m * k)
-            lines = [nums[i : i + k] for i in range(0, len(nums), k)]
-            matrices = [lines[i : i + m] for i in range(0, len(lines), m)]
+            matrices = [[nums[j : j + k] for j in range(i, i + m * k, k)] for i in range(0, len(nums), m * k)]
             return Step(op, g * rows * m, srcs, (1,), scale * den, matrices, rows)
         nums, den = vector(more[0], where, sizes[0])
         if op == "scale":
@@ -205,10 +204,10 @@ class Program:
         total = math.lcm(scale, den)
         return Step(op, sizes[0], srcs, (total // scale,), total, [v * (total // den) for v in nums])
 
-    def forward(self, winners: dict[int, list[int]], point: Vector) -> list[list[int]]:
-        """Return every vector of the affine network at a point, times its scale and the point's denominator."""
-        values = [point[0]]
-        for i, step in enumerate(self.steps[1:], 1):
+    def forward(self, winners: Winners, point: Vector, known: Any = (), end: int | None = None) -> list[list[int]]:
+        """Return the vectors before ``end`` at a point, times scale and the point's denominator (if 0, no shift)."""
+        values: list[list[int]] = [*known] or [point[0]]
+        for i, step in enumerate(self.steps[len(values) : end], len(values)):
             data = cast(Any, winners.get(i, step.data))
             parts = [[v * factor for v in values[src]] for src, factor in zip(step.srcs, step.factors, strict=True)]
             if step.op in ("gather", "max"):
@@ -226,10 +225,9 @@ class Program:
             values.append(bounded(nums, f"instruction {i}"))
         return values
 
-    def pullback(self, winners: dict[int, list[int]], position: int, weights: Sparse) -> tuple[Sparse, int]:
+    def pullback(self, winners: Winners, position: int, weights: Sparse) -> tuple[Sparse, int]:
         """Write the sum of ``weights[j]`` times entry j of an integer vector as ``gradient . x + constant``."""
-        pending: dict[int, Sparse] = {position: weights}
-        constant = 0
+        pending, constant = dict[int, Sparse]({position: weights}), 0
         for i in range(position, 0, -1):
             step, weights = self.steps[i], {j: v for j, v in pending.pop(i, {}).items() if v}
             if step.op == "shift":
@@ -317,9 +315,17 @@ class Domain:
         return all(self.scale * nums[pivot] + sum(v * nums[i] for i, v in left.items()) == right * den
                    for pivot, (left, right) in self.equations.items())  # fmt: skip
 
-    def contains(self, point: Vector) -> bool:
-        """Say whether a point lies in D."""
-        return self.on_hull(*point) and all(row.slack(point) >= 0 for row in self.rows)
+    def contains(self, point: Vector, strictly: bool = False) -> bool:
+        """Say whether a point lies in D; strictly: in its relative interior, unless a row hides an equation."""
+        return self.on_hull(*point) and all(row.slack(point) >= (strictly and row.a != ()) for row in self.rows)
+
+    def in_words(self) -> Iterator[str]:
+        """State what D is."""
+        for name, side in (("lower", self.lower), ("upper", self.upper)):
+            ends = [None if end is None else Fraction(end, self.den) for end in side]
+            numbers = show(*ends) if len(set(ends)) > 1 else f"all {show(ends[0])}"
+            yield f"D: {name} bounds of y in R^{self.size}: {numbers}"
+        yield f"D: {len(self.rows)} inequalities, bounds among them, and {len(self.equations)} equations in all"
 
 
 class Region:
@@ -339,8 +345,8 @@ class Region:
         if decision is not None:
             self._decide(*fields(decision, "decision", "rule", "outputs", "chosen"))
 
-    def _read_pattern(self, pattern: Any) -> tuple[dict[int, list[int]], list[Pair]]:
-        winners: dict[int, list[int]] = {}
+    def _read_pattern(self, pattern: Any) -> tuple[Winners, list[Pair]]:
+        winners: Winners = {}
         pairs: list[Pair] = []
         maxima = [i for i, step in enumerate(self.program.steps) if step.op == "max"]
         for i, part in zip(maxima, array(pattern, "pattern", len(maxima)), strict=True):
@@ -356,8 +362,7 @@ class Region:
     def _full_dimensional(self, witness: Vector) -> list[int]:
         """Check that the point lies in P and the witness in its relative interior; return the outputs at the point."""
         need(self.domain.on_hull(*witness), "the witness violates an equation of the domain")
-        inside = all(row.slack(witness) > 0 for row in self.domain.rows if row.a)
-        need(inside, "the witness is not strictly inside the domain")
+        need(self.domain.contains(witness, strictly=True), "the witness is not strictly inside the domain")
         runs = [self.program.forward(self.winners, place) for place in (self.point, witness)]
         for name, src, ends, winner_first in self.pairs:
             here, there = (sum(v * run[src][j] for j, v in ends.items()) for run in runs)
@@ -421,10 +426,7 @@ def show(*values: Fraction | None) -> str:
 def in_words(region: Region) -> Iterator[str]:
     """State what a region certificate proves, but for facets and distances."""
     domain, program, size = region.domain, region.program, region.domain.size
-    for name, side in (("lower", domain.lower), ("upper", domain.upper)):
-        ends = [None if end is None else Fraction(end, domain.den) for end in side]
-        yield f"D: {name} bounds of y in R^{size}: {show(*ends) if len(set(ends)) > 1 else f'all {show(ends[0])}'}"
-    yield f"D: {len(domain.rows)} inequalities, bounds among them, and {len(domain.equations)} equations in all"
+    yield from domain.in_words()
     yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
     yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
            f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
@@ -437,14 +439,25 @@ def in_words(region: Region) -> Iterator[str]:
 
 
 def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report:
-    """Check a certificate against a program file: its bytes, or a function that reads the file of the stated name.
+    """Check a certificate against a program file: its bytes, or a function that reads it by name; raises Rejected."""
+    if certificate[:2] == b"\x1f\x8b":  # gzip: the regions of an enumeration
+        sha256, statement, lines = beside("tree")(certificate, program)
+    else:
+        sha256, data, statement, evidence = opened(certificate, "region", program)
+        witness, *parts = fields(evidence, "evidence", "witness", "given", "facets", "distances")
+        region = Region(Program(data), statement, witness)
+        lines = list(in_words(region))
+        for kind, part in zip(("given", "facets", "distances"), parts, strict=True):
+            if not (statement[kind] is part is None or statement[kind] == part == []):
+                lines += beside(kind)(region, statement[kind], part)
+    text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
+    return Report(sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines))
 
-    Raises:
-        Rejected: the evidence does not prove the statement, or the files are malformed or do not belong together.
-    """
-    top = fields(read_json(certificate, "certificate"), "certificate", *CERTIFICATE)
-    version, kind, bound, info, statement, evidence = top
-    form((version, kind) == ("exactbox-certificate-1", "region"), "certificate: another format or kind")
+
+def opened(text: bytes, expected: str, program: bytes | Callable[[str], bytes]) -> list[Any]:
+    """Return the program file's hash and bytes, and the statement and the evidence of a certificate of that kind."""
+    version, kind, bound, info, *rest = fields(read_json(text, "certificate"), "certificate", *CERTIFICATE)
+    form((version, kind) == ("exactbox-certificate-1", expected), "certificate: another format or kind")
     for value in fields(info, "info", *(info if type(info) is dict else ())):
         strings(value if type(value) is list else [value], "info")
     named, file = fields(bound, "program", "sha256", "file")
@@ -452,22 +465,14 @@ def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report
     data = program if isinstance(program, bytes) else program(file)
     sha256 = hashlib.sha256(data).hexdigest()
     form(named == sha256, f"the certificate is not about this program of SHA-256 {sha256}")
-    witness, *parts = fields(evidence, "evidence", "witness", "given", "facets", "distances")
-    region = Region(Program(data), statement, witness)
-    lines = list(in_words(region))
-    for kind, part in zip(("given", "facets", "distances"), parts, strict=True):
-        if not (statement[kind] is part is None or statement[kind] == part == []):
-            lines += _beside(kind)(region, statement[kind], part)
-    text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
-    return Report(sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines))
+    return [sha256, data, *rest]
 
 
 @cache
-def _beside(kind: str) -> Callable[[Region, Any, Any], list[str]]:
+def beside(kind: str) -> Any:
     """Return the checker of a further kind of evidence, from the file check_<kind>.py beside this one."""
     sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])  # it imports this file by that name
-    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"check_{kind}.py")
-    return cast("Callable[[Region, Any, Any], list[str]]", runpy.run_path(path)["check"])
+    return runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"check_{kind}.py"))["check"]
 
 
 def main(arguments: list[str]) -> int:

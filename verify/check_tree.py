@@ -1,0 +1,149 @@
+"""Checks that an enumeration lists all regions, section 7 of FORMAT.md; check.py runs this file.
+
+The standard library, integers only. The text is unpacked line by line; no more than the path to one cell is kept.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+import zlib
+from collections.abc import Callable, Iterator
+from itertools import accumulate, pairwise
+from operator import mul, sub
+from typing import Any, NamedTuple
+
+from exactbox.verify.check import (
+    MAX_BYTES,
+    Domain,
+    Program,
+    Rejected,
+    beside,
+    fields,
+    form,
+    need,
+    opened,
+    vector,
+)
+
+MAX_TEXT = 1 << 36  # bytes of the unpacked text
+
+
+def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> tuple[str, Any, list[str]]:
+    """Check the tree; return the program's hash, the statement, and the statement in words."""
+    lines = unpacked(certificate)
+    sha256, data, statement, evidence = opened(next(lines, b""), "enumeration", program)
+    domain, given, regions, patterns = fields(statement, "statement", "domain", "given", "regions", "patterns")
+    (part,) = fields(evidence, "evidence", "given")
+    form(type(regions) is int and type(patterns) is str, "statement: expected a number of regions and a hash")
+    tree = Tree(Program(data), domain, lines)
+    words = list(tree.domain.in_words())
+    if not given is part is None:
+        words += beside("given")(tree, given, part)
+    tree.grow()
+    need(next(lines, None) is None, "lines follow the end of the tree")
+    need((tree.regions, tree.patterns.hexdigest()) == (regions, patterns), f"these are {tree.regions} other regions")
+    words.append(f"the max units have exactly {regions} patterns whose P has D's dimension, {len(tree.free)}")
+    return sha256, statement, [*words, f"these patterns in their order, a line each, have the SHA-256 {patterns}"]
+
+
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """Yield the lines of a gzip file, without their ends."""
+    form(len(data) <= MAX_BYTES, f"certificate: more than {MAX_BYTES} bytes")
+    left = MAX_TEXT
+    try:
+        with gzip.open(io.BytesIO(data)) as text:
+            while line := text.readline(MAX_BYTES + 1):
+                left -= len(line)
+                form(line[-1:] == b"\n" and left >= 0, "certificate: the text is too long, or its last line has no end")
+                yield line[:-1]
+    except (OSError, EOFError, zlib.error) as error:
+        raise Rejected(f"certificate: no gzip file: {error}", 3) from None
+
+
+class Unit(NamedTuple):
+    """One group: which max, the vector and the entries that are candidates, the row for comparing with the first."""
+
+    layer: int
+    source: int
+    group: list[int]
+    first: int
+
+
+class Tree:
+    """The cells of a program on a domain; ``rows`` are those of the present one: affine functions, positive inside."""
+
+    def __init__(self, program: Program, domain: Any, lines: Iterator[bytes]) -> None:
+        self.program, self.lines, self.omitted = program, lines, beside("omitted")
+        self.domain = Domain(domain, program.steps[0].size)
+        need(all(row.a or row.b >= 0 for row in self.domain.rows), "a row of the domain holds nowhere")
+        self.free = [i for i in range(self.domain.size) if i not in self.domain.equations]
+        halves = enumerate((dict(row.a), row.b) for row in self.domain.rows)
+        self.rows: dict[int, list[int]] = {k: [*(-a.get(i, 0) for i in self.free), b] for k, (a, b) in halves if a}
+        maxima = [i for i, step in enumerate(program.steps) if step.op == "max"]
+        self.ends = list(accumulate((program.steps[i].size for i in maxima), initial=0))
+        self.layers = [i for i in maxima if program.steps[i].data]
+        self.units: list[Unit] = []
+        for layer, step in enumerate(program.steps[i] for i in self.layers):
+            for group in step.data:
+                last = self.units[-1] if self.units else Unit(0, 0, [], len(self.domain.rows))
+                self.units.append(Unit(layer, step.srcs[0], group, last.first + len(last.group)))
+        self.winners: list[int] = []  # of the units above
+        self.vectors: list[list[list[list[int]]]] = []  # for each layer and coordinate: the vectors before the max
+        self.pending: list[tuple[int, int, int, dict[int, list[int]]]] = []  # unit, rows above, winner, more rows
+        self.regions, self.patterns = 0, hashlib.sha256()
+
+    def grow(self) -> None:
+        """Follow the tree to its end."""
+        self._enter(0)
+        while self.pending:
+            number, count, winner, added = self.pending.pop()
+            self.winners[number:] = [winner]
+            while len(self.rows) > count:
+                self.rows.popitem()
+            self.rows.update(added)
+            self._enter(number + 1)
+
+    def _enter(self, number: int) -> None:
+        """Check the line of one cell: a region, or a node, whose children are put on the list."""
+        if number == len(self.units):
+            return self._region(next(self.lines, b""))
+        unit = self.units[number]
+        if number == 0 or self.units[number - 1].layer < unit.layer:
+            self._compose(unit.layer)
+        columns = [vectors[unit.source] for vectors in self.vectors[unit.layer]]
+        forms = [[column[j] for column in columns] if j >= 0 else [0] * len(columns) for j in unit.group]
+        line = next(self.lines, b"missing") if len(forms) > 1 else b""
+        lost = self.omitted(line, forms, unit.first, self.rows) if line else []
+        kept = [c for c in range(len(forms)) if c not in lost]
+        need(kept, "a node keeps no candidate")
+        for c in reversed(kept):
+            gaps = {r: list(map(sub, forms[c], forms[r])) for r in range(len(forms)) if r != c}
+            flat = {r: row[-1] for r, row in gaps.items() if not any(row[:-1])}
+            need(all(v > 0 or (v == 0 and c < r) for r, v in flat.items()), "a candidate is kept that never wins")
+            added = {unit.first + r: row for r, row in gaps.items() if len(kept) > 1 and r not in flat}
+            self.pending.append((number, len(self.rows), c, added))
+
+    def _compose(self, layer: int) -> None:
+        """Evaluate what lies between two max on the present cell: a run for each coordinate and for the constant."""
+        chosen: dict[int, list[int]] = {}
+        for unit, winner in zip(self.units, self.winners, strict=False):
+            chosen.setdefault(self.layers[unit.layer], []).append(unit.group[winner])
+        equations, size, scale = self.domain.equations, range(self.domain.size), self.domain.scale
+        starts = [[-equations[j][0].get(i, 0) if j in equations else scale * (i == j) for j in size] for i in self.free]
+        points = [*((start, 0) for start in starts), ([equations[j][1] if j in equations else 0 for j in size], scale)]
+        del self.vectors[layer:]
+        runs = zip(points, self.vectors[-1] if layer else [[]] * len(points), strict=True)
+        self.vectors.append([self.program.forward(chosen, point, old, self.layers[layer]) for point, old in runs])
+
+    def _region(self, line: bytes) -> None:
+        """Check that a point lies strictly inside the cell, and count its pattern."""
+        nums, den = vector(line.decode("latin-1").split(" "), "a witness", self.domain.size)
+        need(self.domain.on_hull(nums, den), "a witness violates an equation of the domain")
+        point = [*(nums[i] for i in self.free), den]
+        need(all(sum(map(mul, row, point)) > 0 for row in self.rows.values()), "a witness is not strictly inside")
+        pattern = [self.winners[low:high] for low, high in pairwise(self.ends)]
+        self.patterns.update(json.dumps(pattern, separators=(",", ":")).encode() + b"\n")
+        self.regions += 1
