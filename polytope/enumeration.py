@@ -86,6 +86,14 @@ class Part:
     waiting: int = 0
 
 
+@dataclass(frozen=True, eq=False)
+class Packed:
+    """Cells with those of their witnesses that no floats hold, by token; made of arrays and fractions alone."""
+
+    cells: Cells
+    witnesses: dict[int, tuple[Fraction, ...]]
+
+
 class Space:
     """A program on a domain, prepared for splitting.
 
@@ -135,6 +143,19 @@ class Space:
         if cells.token[i] >= 0:
             return self.exact_witnesses[int(cells.token[i])]
         return tuple(exact(cells.witness[i]).fractions())
+
+    def pack(self, cells: Cells) -> Packed:
+        """Make cells independent of this space, for another process or for storing."""
+        tokens = [int(token) for token in cells.token if token >= 0]
+        return Packed(cells, {token: self.exact_witnesses[token] for token in tokens})
+
+    def unpack(self, packed: Packed) -> Cells:
+        """Take over cells that a space of the same program and domain packed."""
+        token = packed.cells.token.copy()
+        for i in np.flatnonzero(token >= 0).tolist():
+            self.exact_witnesses.append(packed.witnesses[int(token[i])])
+            token[i] = len(self.exact_witnesses) - 1
+        return packed.cells._replace(token=token)
 
     def exact_cell(self, cells: Cells, i: int, source: ExactRows) -> ExactCell:
         """Return a cell in exact numbers; ``source`` knows its winners."""

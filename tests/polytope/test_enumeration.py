@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise, product
@@ -99,6 +100,10 @@ PLANE: dict[str, Callable[[], Program]] = {
     "strips 1e-8 and 1e-12": lambda: mlp([
         ([[1, 1], [1, 1], [1, 1], [1, -1]], [0, "-0.00000001", "-0.000000000001", 0]),
         ([[1, -1, 0, 1], [1, 0, -1, -1]], [0, 0]), ([[1, 1]], [0]),
+    ]),
+    "strips that no float lies in": lambda: mlp([
+        ([[1, 1], [1, 1], [1, 1], [1, -1]], ["-1/3", Fraction(-1, 3) - Fraction(1, 10**30), "-1/7", 0]),
+        ([[1, -1, 0, 1], [1, -1, -1, -1], [10**30, -(10**30), 0, 0]], [0, 0, "-1/2"]), ([[1, 1, 1]], [0]),
     ]),
     "scaled by 1e7": lambda: scaled_layers("10000000", 4),
     "scaled by 1e11": lambda: scaled_layers("100000000000", 5),
@@ -230,6 +235,22 @@ def test_any_layer_can_be_gone_on_from_its_seeds() -> None:
     finished = [part for cells in middle for part in space.parts(1, cells)]
     keys = [winners.tobytes() for part in finished for winners in part.cells.winners]
     assert len(keys) == len(set(keys)) == len(list(enumerate_regions(space.program, space.domain)))
+
+
+@pytest.mark.parametrize("name", ["strips that no float lies in", "integer"])
+def test_cells_go_on_in_another_process(name: str) -> None:
+    program = PLANE[name]()
+    here, there = Space(program, unit_box(2)), Space(program, unit_box(2))
+    total = len(list(enumerate_regions(program, unit_box(2))))
+    found: set[bytes] = set()
+    for part in here.split(0, here.start()):
+        cells = there.unpack(pickle.loads(pickle.dumps(here.pack(part.cells))))
+        for finished in there.parts(1, cells):
+            for i in range(len(finished.cells.filled) if finished.layer == len(there.layers) else 0):
+                cell = there.cell(finished.cells, i)
+                assert there.domain.strictly_contains(cell.witness)
+                found.add(cell.pattern.key)
+    assert len(found) == total
 
 
 def test_a_domain_of_the_wrong_size_is_refused() -> None:
