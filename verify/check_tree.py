@@ -120,10 +120,11 @@ class Tree:
         kept = [c for c in range(len(forms)) if c not in lost]
         need(kept, "a node keeps no candidate")
         for c in reversed(kept):
-            gaps = {r: list(map(sub, forms[c], forms[r])) for r in range(len(forms)) if r != c}
+            rivals = [r for r in range(len(forms)) if r != c and len(kept) > 1]
+            gaps = {r: list(map(sub, forms[c], forms[r])) for r in rivals}
             flat = {r: row[-1] for r, row in gaps.items() if not any(row[:-1])}
             need(all(v > 0 or (v == 0 and c < r) for r, v in flat.items()), "a candidate is kept that never wins")
-            added = {unit.first + r: row for r, row in gaps.items() if len(kept) > 1 and r not in flat}
+            added = {unit.first + r: row for r, row in gaps.items() if r not in flat}
             self.pending.append((number, len(self.rows), c, added))
 
     def _compose(self, layer: int) -> None:
