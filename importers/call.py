@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NoReturn
 
 from exactbox.importers.builder import Builder
-from exactbox.importers.graph import Node
+from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.values import INTEGER_TYPES, Constant, Data, RefusedError, Tensor, Value
 from exactbox.polytope.rational import float_fraction
@@ -31,6 +32,13 @@ class ReplacedConstant:
     value: Fraction
 
 
+Inside = Callable[[Graph, Mapping[str, Tensor], str], list[Tensor]]
+
+
+def _nothing_inside(_graph: Graph, _values: Mapping[str, Tensor], _place: str) -> list[Tensor]:
+    raise RefusedError("a subgraph has no lowering here")
+
+
 @dataclass(frozen=True, eq=False)
 class Call:
     """One node with its inputs lowered; an absent optional input is None.
@@ -39,6 +47,7 @@ class Call:
         replaced: receives irrational constants.
         notes: receives what the user should be told.
         bare: receives scores that the node computes before a tail of its own, by the tensor above that tail.
+        inside: lowers a subgraph once, given the names it reads and a text for where it stands.
     """
 
     node: Node
@@ -48,6 +57,7 @@ class Call:
     replaced: list[ReplacedConstant] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     bare: list[tuple[str, Data]] = field(default_factory=list)
+    inside: Inside = _nothing_inside
 
     def refuse(self, why: str) -> NoReturn:
         """Stop: the node has no exact meaning."""

@@ -223,7 +223,7 @@ def _data_steps(lowered: Lowered) -> list[Step]:
 
 def _holds_data(step: Step) -> bool:
     """Say whether the file's own tensor of this name holds entries of the program's vectors."""
-    return isinstance(step.value, Data) and step.value.is_float and not step.bare
+    return isinstance(step.value, Data) and step.value.is_float and not step.bare and not step.inner
 
 
 def _output_entries(program: Program) -> list[tuple[int, int] | None]:

@@ -25,8 +25,9 @@ class Node:
 
     Args:
         name: the file's name for it, or its first output's.
+        inputs: names; behind the operator's own come those that its subgraphs read from around it.
         version: opset version of its domain.
-        attributes: numbers, texts, lists, ``Constant`` for tensors, ``onnx.GraphProto`` for subgraphs.
+        attributes: numbers, texts, lists, ``Constant`` for tensors, ``Graph`` for subgraphs.
     """
 
     name: str
@@ -75,6 +76,13 @@ class Node:
         """Return a tensor attribute, or None where it is absent."""
         return cast("Constant | None", self._get(name, Constant, None))
 
+    def graph(self, name: str) -> Graph:
+        """Return a subgraph that must be there."""
+        found = self._get(name, Graph, None)
+        if found is None:
+            raise InputError(f"{self}: attribute {name}: expected a graph, got none")
+        return cast("Graph", found)
+
     def _get(self, name: str, kind: type, default: object) -> object:
         value = self.attributes.get(name)
         if value is None:
@@ -105,6 +113,7 @@ class Graph:
 
     Args:
         outputs: names, with the declared element type ("float32", "int64", "string", ..., or "sequence").
+        captured: names that a subgraph reads from the graph around it.
     """
 
     nodes: tuple[Node, ...]
@@ -112,6 +121,7 @@ class Graph:
     outputs: Mapping[str, str]
     constants: Mapping[str, Constant]
     notes: tuple[str, ...] = ()
+    captured: tuple[str, ...] = ()
 
     def ancestors(self, names: Iterable[str]) -> tuple[tuple[Node, ...], frozenset[str]]:
         """Return the nodes that the named tensors depend on, in order, and every tensor name among them."""
@@ -124,8 +134,13 @@ class Graph:
         return tuple(reversed(kept)), frozenset(wanted)
 
 
-def read_graph(where: str, proto: onnx.GraphProto, opsets: Mapping[str, int], limits: Limits) -> Graph:
+def read_graph(
+    where: str, proto: onnx.GraphProto, opsets: Mapping[str, int], limits: Limits, *, inner: bool = False
+) -> Graph:
     """Check and convert a graph whose tensors are all inside the file's memory.
+
+    Args:
+        inner: a subgraph, which may read names that it does not make.
 
     Raises:
         InputError: duplicate or dangling names, a cycle, a malformed tensor or attribute.
@@ -139,12 +154,21 @@ def read_graph(where: str, proto: onnx.GraphProto, opsets: Mapping[str, int], li
     if not outputs:
         raise InputError(f"{where}: expected a graph with at least one output, got none")
     known = [*constants, *(item.name for item in inputs)]
+    captured = _free_names(nodes, outputs, known) if inner else ()
+    known += captured
     ordered, moved = _sorted(where, nodes, known)
     missing = [name for name in outputs if name not in {*known, *(o for n in nodes for o in n.outputs)}]
     if missing:
         raise InputError(f"{where}: output '{missing[0]}' is made by no node")
     notes = ("the nodes were not in topological order; they were sorted",) if moved else ()
-    return Graph(ordered, inputs, outputs, constants, notes)
+    return Graph(ordered, inputs, outputs, constants, notes, captured)
+
+
+def _free_names(nodes: Sequence[Node], outputs: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
+    """Return the names that are read and not made, in the order of first use."""
+    made = {*known, *(name for node in nodes for name in node.outputs)}
+    read = [*(name for node in nodes for name in node.inputs if name), *outputs]
+    return tuple(dict.fromkeys(name for name in read if name not in made))
 
 
 def read_node(where: str, proto: onnx.NodeProto, opsets: Mapping[str, int], limits: Limits) -> Node:
@@ -152,9 +176,19 @@ def read_node(where: str, proto: onnx.NodeProto, opsets: Mapping[str, int], limi
     domain = "" if proto.domain == "ai.onnx" else proto.domain
     name = proto.name or next((output for output in proto.output if output), proto.op_type)
     at = f"{where}: {proto.op_type} '{name}'"
-    attributes = {item.name: _read_attribute(at, item, limits) for item in proto.attribute}
+    attributes = {item.name: _read_attribute(at, item, opsets, limits) for item in proto.attribute}
     version = opsets.get(domain, 1)
-    return Node(name, proto.op_type, tuple(proto.input), tuple(proto.output), domain, version, attributes)
+    inputs = _with_captured(tuple(proto.input), [value for value in attributes.values() if isinstance(value, Graph)])
+    return Node(name, proto.op_type, inputs, tuple(proto.output), domain, version, attributes)
+
+
+def _with_captured(inputs: tuple[str, ...], bodies: Sequence[Graph]) -> tuple[str, ...]:
+    """Append what subgraphs read from around them; inputs that a file leaves out at the end stay empty."""
+    if not bodies:
+        return inputs
+    own = max(1, *(len(body.inputs) for body in bodies))
+    blank = ("",) * max(own - len(inputs), 0)
+    return (*inputs, *blank, *dict.fromkeys(name for body in bodies for name in body.captured))
 
 
 def read_tensor(where: str, proto: onnx.TensorProto, limits: Limits) -> Constant:
@@ -203,7 +237,7 @@ def dtype_name(where: str, number: int) -> str:
         raise InputError(f"{where}: expected an element type of ONNX, got number {number}") from None
 
 
-def _read_attribute(where: str, proto: onnx.AttributeProto, limits: Limits) -> object:
+def _read_attribute(where: str, proto: onnx.AttributeProto, opsets: Mapping[str, int], limits: Limits) -> object:
     kind = onnx.AttributeProto
     if proto.ref_attr_name:
         raise InputError(f"{where}: attribute {proto.name} refers to a function's attribute outside of a function")
@@ -223,7 +257,7 @@ def _read_attribute(where: str, proto: onnx.AttributeProto, limits: Limits) -> o
         case kind.STRINGS:
             return tuple(value.decode("utf-8", "replace") for value in proto.strings)
         case kind.GRAPH:
-            return proto.g
+            return read_graph(f"{where}: {proto.name}", proto.g, opsets, limits, inner=True)
         case _:
             return proto
 

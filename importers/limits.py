@@ -15,13 +15,15 @@ class Limits:
         file_bytes: size of the ONNX file together with its external data.
         nodes: number of nodes in the graph.
         tensor_elements: entries of one tensor or one program vector.
-        total_elements: entries of all program vectors together.
+        total_elements: entries of all program vectors together, and of all tensors that the nodes make.
+        unrolled_nodes: nodes of loop bodies, counted once a turn.
     """
 
     file_bytes: int = 2**31
     nodes: int = 100_000
     tensor_elements: int = 2**25
     total_elements: int = 2**28
+    unrolled_nodes: int = 20_000
 
     def check(self, where: str, what: str, found: int, cap: int) -> None:
         """Raise ``InputError`` where ``found`` exceeds ``cap``."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call, ReplacedConstant
-from exactbox.importers.graph import Node
+from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of
@@ -35,6 +35,7 @@ class Step:
 
     Args:
         bare: the tensor holds these values only where the node's own tail is left out.
+        inner: the tensor belongs to one turn of a subgraph, and has no name of its own in the file's graph.
     """
 
     node: Node
@@ -42,10 +43,19 @@ class Step:
     value: Value
     end: int
     bare: bool = False
+    inner: bool = False
 
 
 # What numpy raises where shapes of a malformed node meet in a way that no operator looked for.
 _MISFITS = (ValueError, IndexError, OverflowError, ZeroDivisionError, MemoryError)
+
+
+class RefusedInsideError(RefusedError):
+    """Nodes of a subgraph have no exact meaning."""
+
+    def __init__(self, refusals: Sequence[Refusal]) -> None:
+        self.refusals = tuple(refusals)
+        super().__init__("; ".join(f"{item.op} '{item.node}': {item.why}" for item in refusals))
 
 
 class MisusedHeadError(RefusedError):
@@ -58,6 +68,14 @@ class MisusedHeadError(RefusedError):
 
 
 @dataclass(eq=False)
+class Spent:
+    """What the graph and its subgraphs cost so far: entries of all tensors, and nodes of subgraphs."""
+
+    elements: int = 0
+    inner_nodes: int = 0
+
+
+@dataclass(eq=False)
 class Lowering:
     """The state of a lowering: tensors so far, and what is to be told about it.
 
@@ -65,6 +83,8 @@ class Lowering:
         bare: scores that the present node computes before a tail of its own, by the tensor above that tail.
         unknown: tensors behind a refused node that depend on the input.
         users: a node that reads each tensor.
+        spent: shared with the lowerings of subgraphs.
+        place: where the graph stands, for the names of nodes of subgraphs; empty for the model's own.
     """
 
     builder: Builder
@@ -77,6 +97,8 @@ class Lowering:
     bare: list[tuple[str, Data]] = field(default_factory=list)
     unknown: set[str] = field(default_factory=set)
     users: dict[str, Node] = field(default_factory=dict)
+    spent: Spent = field(default_factory=Spent)
+    place: str = ""
 
     def run(self, nodes: Sequence[Node], wanted: Collection[str]) -> None:
         """Lower nodes in order; a node behind a refused one is left out."""
@@ -95,6 +117,9 @@ class Lowering:
                 raise InputError(f"{node}: its operands or attributes do not fit together: {error}") from error
             except MisusedHeadError as error:
                 self._refuse_origin(error)
+                self._pass_over(node)
+            except RefusedInsideError as error:
+                self.refusals += [item for item in error.refusals if item not in self.refusals]
                 self._pass_over(node)
             except RefusedError as error:
                 self.unknown.update(name for name in node.outputs if name)
@@ -132,10 +157,29 @@ class Lowering:
                 raise RefusedError(f"output {place} ('{name}') is not lowered")
             if not name or value is None:
                 continue
-            self.limits.check_elements(str(node), math.prod(value.shape))
+            self._count(node, math.prod(value.shape))
             self.values[name] = value
             if isinstance(value, (Constant, Data)) and name in wanted:
-                self.steps.append(Step(node, name, value, len(self.builder.sizes)))
+                self.steps.append(Step(node, name, value, len(self.builder.sizes), False, bool(self.place)))
+
+    def _count(self, node: Node, size: int) -> None:
+        self.limits.check_elements(str(node), size)
+        self.spent.elements += size
+        self.limits.check(str(node), "elements of all tensors", self.spent.elements, self.limits.total_elements)
+
+    def _inside(self, graph: Graph, values: Mapping[str, Tensor], place: str) -> list[Tensor]:
+        """Lower a subgraph once; its tensors are seen by itself alone."""
+        nodes, wanted = graph.ancestors(graph.outputs)
+        self.spent.inner_nodes += len(nodes) + 1
+        self.limits.check(place, "nodes of unrolled subgraphs", self.spent.inner_nodes, self.limits.unrolled_nodes)
+        inner = Lowering(
+            self.builder, self.limits, {**values, **graph.constants}, self.steps, [], self.replaced, self.notes,
+            spent=self.spent, place=f"{place}: ",
+        )  # fmt: skip
+        inner.run(nodes, wanted)
+        if inner.refusals:
+            raise RefusedInsideError(inner.refusals)
+        return [inner.values[name] for name in graph.outputs]
 
     def _refuse_origin(self, error: MisusedHeadError) -> None:
         name, op = error.origin[0]
@@ -144,8 +188,8 @@ class Lowering:
             self.refusals.append(Refusal(name, op, why))
 
     def _evaluate(self, node: Node, inputs: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
-        self.builder.label = str(node)
-        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare)
+        self.builder.label = f"{self.place}{node}"
+        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside)
         head = heading_of(node)
         recorded = None if head is None else head(call)
         if recorded is not None:
@@ -213,6 +257,8 @@ def _moved_scores(call: Call, lower: Callable[[Call], Outcome], scores: Scores) 
 _SAME = frozenset({"Identity", "Cast"})
 _RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _MOVES_OF_SCORES = frozenset({"Transpose", "Slice", "Split", "Gather"})
+
+
 def hopeless(node: Node, depends: Sequence[bool]) -> str:
     """Say why a node is refused whatever its operands' values are; empty where that cannot be said."""
     if heading_of(node) is None and lowering_of(node) is None and folding_of(node) is None:
@@ -234,6 +280,7 @@ MOVES = frozenset(
         "Identity", "Dropout", "Cast", "CastLike", "Shape", "Size", "Reshape", "Flatten", "Transpose", "Squeeze",
         "Unsqueeze", "Expand", "Tile", "Concat", "Split", "Slice", "Gather", "GatherElements", "GatherND", "Pad",
         "Where", "DepthToSpace", "SpaceToDepth", "Trilu", "ReverseSequence", "Compress", "CenterCropPad",
+        "If", "Loop", "Scan",
     }
 )  # fmt: skip
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
-from onnx import inliner
 
+from exactbox.importers.functions import inlined
 from exactbox.importers.graph import Graph, read_graph
 from exactbox.importers.limits import Limits
 from exactbox.polytope.errors import InputError
@@ -48,8 +48,7 @@ def read_onnx(path: str | os.PathLike[str], limits: Limits) -> OnnxFile:
     data = _read_bytes(where, limits)
     proto = _parse(where, data)
     opsets = _opsets(where, proto)
-    if proto.functions:
-        proto = _inline(where, proto)
+    proto = inlined(where, proto, limits)
     external = _load_external(where, proto, limits)
     graph = read_graph(where, proto.graph, dict(opsets), limits)
     return OnnxFile(where, hashlib.sha256(data).hexdigest(), external, proto.ir_version, opsets, graph, proto)
@@ -84,13 +83,6 @@ def _opsets(where: str, proto: onnx.ModelProto) -> tuple[tuple[str, int], ...]:
     if not found:
         raise InputError(f"{where}: expected an operator set version, got none")
     return tuple(found.items())
-
-
-def _inline(where: str, proto: onnx.ModelProto) -> onnx.ModelProto:
-    try:
-        return inliner.inline_local_functions(proto)
-    except (ValueError, RuntimeError, TypeError) as error:
-        raise InputError(f"{where}: the model's functions cannot be inlined: {error}") from None
 
 
 def _load_external(where: str, proto: onnx.ModelProto, limits: Limits) -> tuple[tuple[str, str], ...]:

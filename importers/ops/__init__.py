@@ -3,7 +3,7 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "comparison", "constant", "contraction", "conv", "elementwise", "head", "linear", "ml", "movement",
+    "comparison", "constant", "contraction", "control", "conv", "elementwise", "head", "linear", "ml", "movement",
     "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "shape",
 )  # fmt: skip
 

@@ -74,3 +74,13 @@ def mlp(seed: int = 0, sizes: Sequence[int] = (3, 4, 2), **extra: Any) -> onnx.M
             nodes.append(helper.make_node("Relu", [f"z{i}"], [f"h{i}"], f"relu{i}"))
             current = f"h{i}"
     return build(nodes, {"x": (1, sizes[0])}, ["y"], constants, **extra)
+
+
+def with_functions(model: onnx.ModelProto, bodies: Mapping[str, Sequence[onnx.NodeProto]]) -> onnx.ModelProto:
+    """Add functions of the domain ``own`` from ``v`` to ``r`` to a model."""
+    imports = [helper.make_opsetid("", OPSET), helper.make_opsetid("own", 1)]
+    for name, nodes in bodies.items():
+        model.functions.append(helper.make_function("own", name, ["v"], ["r"], list(nodes), imports))
+    if all(item.domain != "own" for item in model.opset_import):
+        model.opset_import.append(helper.make_opsetid("own", 1))
+    return model

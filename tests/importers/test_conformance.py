@@ -19,7 +19,7 @@ REVIEWED = {
 
 # Affine or piecewise linear in some input, and not lowered: the full list.
 NOT_LOWERED = {
-    "AffineGrid", "Col2Im", "DeformConv", "GridSample", "If", "Loop", "MaxUnpool", "NegativeLogLikelihoodLoss",
+    "AffineGrid", "Col2Im", "DeformConv", "GridSample", "MaxUnpool", "NegativeLogLikelihoodLoss",
     "OptionalGetElement", "Resize", "RotaryEmbedding", "Scan", "ScatterElements", "ScatterND", "Split",
     "TensorScatter", "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
     "RoiAlign",
@@ -64,7 +64,7 @@ def test_no_case_is_wrong(outcomes: list[Outcome]) -> None:
 
 def test_most_cases_agree(outcomes: list[Outcome]) -> None:
     counts = Counter(item.status for item in outcomes)
-    assert counts["agree"] >= 455
+    assert counts["agree"] >= 462
     assert counts["head"] >= 30
 
 
@@ -75,6 +75,7 @@ def test_every_refusal_names_a_reviewed_operator(outcomes: list[Outcome]) -> Non
 
 
 def test_operators_that_are_lowered_are_not_refused(outcomes: list[Outcome]) -> None:
-    """Whatever their attributes are."""
-    refused = {op for item in outcomes if item.status == "refused" for op in item.detail.split()}
+    """Whatever their attributes are; attention multiplies its state by its input in every turn."""
+    plain = [item for item in outcomes if item.status == "refused" and "attention" not in item.case]
+    refused = {op for item in plain for op in item.detail.split()}
     assert not WHOLE & refused

@@ -1,0 +1,163 @@
+"""Branches by a constant condition, and loops whose number of turns is known: subgraphs are lowered once a turn."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.graph import Graph
+from exactbox.importers.ops.movement import concat_constants
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import AnyArray, Constant, Data, Tensor, Value
+
+_COPIES = frozenset({"Identity", "Constant"})
+
+
+@lowers("If")
+def if_(call: Call) -> list[Value]:
+    """Lower the branch that a constant condition chooses."""
+    condition = call.tensor(0)
+    if not isinstance(condition, Constant):
+        call.refuse("data-dependent comparison: continuity not shown")
+    branch = "then_branch" if _truth(call, condition) else "else_branch"
+    graphs = [call.node.graph(name) for name in ("then_branch", "else_branch")]
+    graph = call.node.graph(branch)
+    outputs = call.inside(graph, _around(call, graph, max(1, *(len(item.inputs) for item in graphs))), str(call.node))
+    return _numbers(call, outputs)
+
+
+@lowers("Loop")
+def loop(call: Call) -> list[Value]:
+    """Repeat the body a known number of times; what it carries over is renamed, what it scans is stacked."""
+    graph = call.node.graph("body")
+    names = [item.name for item in graph.inputs]
+    carried = [call.value(place) for place in range(2, len(names))]
+    if len(names) < 2 or len(graph.outputs) < len(names) - 1:
+        call.refuse(f"a body of {len(names)} inputs and {len(graph.outputs)} outputs is no loop's")
+    limit = call.optional_constant(0, "the number of turns")
+    turns = None if limit is None else int(limit.integers()[0])
+    given = call.optional_constant(1, "the loop's condition")
+    going = given is None or _truth(call, given)
+    _check_turns(call, graph, turns)
+    around, scanned, turn = _around(call, graph, len(names)), list[list[Value]](), 0
+    while going and (turns is None or turn < turns):
+        first: list[Tensor] = [Constant(np.array(turn), "int64"), Constant(np.array(True), "bool")]
+        values = around | dict(zip(names, [*first, *carried], strict=True))
+        condition, *rest = call.inside(graph, values, f"{call.node} turn {turn}")
+        if not isinstance(condition, Constant):
+            call.refuse("the loop's condition depends on the model's input")
+        found = _numbers(call, rest)
+        carried = found[: len(carried)]
+        scanned.append(found[len(carried) :])
+        going, turn = _truth(call, condition), turn + 1
+    stacked = _stacked(call, scanned, len(graph.outputs) - 1 - len(carried))
+    return [*carried, *stacked]
+
+
+def _check_turns(call: Call, graph: Graph, turns: int | None) -> None:
+    """Refuse at once what no limit allows: a body that hands its condition on unchanged runs for all turns."""
+    nodes, _ = graph.ancestors([next(iter(graph.outputs))])
+    if turns is not None and all(node.op in _COPIES for node in nodes):
+        total = turns * (len(graph.nodes) + 1)
+        call.limits.check(str(call.node), f"nodes of {turns} turns", total, call.limits.unrolled_nodes)
+
+
+def _stacked(call: Call, turns: Sequence[Sequence[Value]], count: int) -> list[Value]:
+    """Stack what each turn gave along an axis in front."""
+    if count and not turns:
+        call.refuse("the shape of what a loop of no turns scans is not known")
+    return [joined(call, [_in_front(turn[i]) for turn in turns], 0) for i in range(count)]
+
+
+def _in_front(value: Value) -> Value:
+    return value.moved(lambda array: array[None])
+
+
+def joined(call: Call, parts: Sequence[Value], axis: int) -> Value:
+    """Join tensors of one shape along an axis."""
+    if len({part.shape for part in parts}) != 1:
+        call.refuse(f"turns give different shapes: {sorted({part.shape for part in parts})}")
+    fixed = [part for part in parts if isinstance(part, Constant)]
+    if len(fixed) == len(parts):
+        return concat_constants(fixed, axis)
+    return call.builder.concatenated([call.builder.data(part) for part in parts], axis)
+
+
+@lowers("Scan", since=9)
+def scan(call: Call) -> list[Value]:
+    """Run the body once for each slice of the scanned inputs."""
+    graph = call.node.graph("body")
+    names, count = [item.name for item in graph.inputs], call.node.integer("num_scan_inputs", 0)
+    states = len(names) - count
+    outputs = len(graph.outputs) - states
+    if count < 1 or states < 0 or outputs < 0:
+        call.refuse(f"{count} scanned inputs do not fit a body of {len(names)} inputs")
+    carried = [call.value(place) for place in range(states)]
+    slices = [_slices(call, i, states + i, count) for i in range(count)]
+    if len({len(item) for item in slices}) != 1:
+        call.refuse(f"scanned lengths differ: {[len(item) for item in slices]}")
+    around, turns = _around(call, graph, len(names)), list[list[Value]]()
+    call.limits.check(
+        str(call.node), "nodes of all turns", len(slices[0]) * (len(graph.nodes) + 1), call.limits.unrolled_nodes
+    )
+    for turn, parts in enumerate(zip(*slices, strict=True)):
+        values = around | dict(zip(names, [*carried, *parts], strict=True))
+        found = _numbers(call, call.inside(graph, values, f"{call.node} turn {turn}"))
+        carried = found[:states]
+        turns.append(found[states:])
+    stacked = _stacked(call, turns, outputs)
+    return [*carried, *(_turned(call, i, value, outputs) for i, value in enumerate(stacked))]
+
+
+def _slices(call: Call, number: int, place: int, count: int) -> list[Value]:
+    """Cut a scanned input into its slices, in the order of the turns."""
+    value = call.value(place)
+    axis = call.axis(_listed(call, "scan_input_axes", number, count), len(value.shape))
+    if not value.shape:
+        call.refuse("a scanned input has no axes")
+    order = range(value.shape[axis])
+    backwards = _listed(call, "scan_input_directions", number, count) == 1
+    return [_slice(value, axis, i) for i in (reversed(order) if backwards else order)]
+
+
+def _slice(value: Value, axis: int, place: int) -> Value:
+    return value.moved(lambda array: np.take(array, place, axis=axis))
+
+
+def _turned(call: Call, number: int, value: Value, count: int) -> Value:
+    """Put the turns of a scanned output in their order and on their axis."""
+    axis = call.axis(_listed(call, "scan_output_axes", number, count), len(value.shape))
+    backwards = _listed(call, "scan_output_directions", number, count) == 1
+
+    def change(array: AnyArray) -> AnyArray:
+        return np.moveaxis(array[::-1] if backwards else array, 0, axis)
+
+    return value.moved(change)
+
+
+def _listed(call: Call, name: str, number: int, count: int) -> int:
+    given = call.node.integers(name)
+    if given is not None and len(given) != count:
+        call.refuse(f"{name}: expected {count} numbers, got {len(given)}")
+    return 0 if given is None else given[number]
+
+
+def _around(call: Call, graph: Graph, own: int) -> dict[str, Tensor]:
+    """Return the tensors that a subgraph reads from the graph around its node."""
+    known = dict(zip(call.node.inputs[own:], call.inputs[own:], strict=True))
+    return {name: value for name in graph.captured if (value := known[name]) is not None}
+
+
+def _numbers(call: Call, tensors: Sequence[Tensor]) -> list[Value]:
+    found = [value for value in tensors if isinstance(value, (Constant, Data))]
+    if len(found) != len(tensors):
+        call.refuse("a subgraph's result is no number that exactbox computes")
+    return found
+
+
+def _truth(call: Call, condition: Constant) -> bool:
+    if condition.size != 1:
+        call.refuse(f"a condition of shape {condition.shape} is not one truth value")
+    return bool(condition.plain().ravel()[0])
