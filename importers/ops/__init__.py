@@ -3,8 +3,8 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "comparison", "constant", "contraction", "control", "conv", "elementwise", "head", "linear", "ml", "movement",
-    "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "shape",
+    "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear", "ml",
+    "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "scattering", "shape",
 )  # fmt: skip
 
 

@@ -87,8 +87,9 @@ def _along(
         places = np.array([min(max(pick(x), 0), size - 1) for x in points], dtype=np.int64)
         return value.moved(lambda array: np.take(array, places, axis=axis))
     call.check_size((length, size))
-    taps = _linear_taps if mode == "linear" else _cubic_taps
-    rows = [_row(call, taps(call, x), size) for x in points]
+    a = call.rational("cubic_coeff_a", -0.75)
+    taps = [linear_taps(x) if mode == "linear" else cubic_taps(x, a) for x in points]
+    rows = [_row(call, item, size) for item in taps]
     return _multiplied(call, call.builder.data(value), axis, rows)
 
 
@@ -113,14 +114,14 @@ def _source(call: Call, kind: str, place: int, scale: Fraction, size: int, lengt
 Taps = list[tuple[int, Fraction]]
 
 
-def _linear_taps(_: Call, x: Fraction) -> Taps:
+def linear_taps(x: Fraction) -> Taps:
+    """Return the two positions beside a coordinate, with their weights."""
     low = math.floor(x)
     return [(low, 1 - (x - low)), (low + 1, x - low)]
 
 
-def _cubic_taps(call: Call, x: Fraction) -> Taps:
+def cubic_taps(x: Fraction, a: Fraction) -> Taps:
     """Keys' cubic convolution (R. Keys, "Cubic convolution interpolation for digital image processing", 1981)."""
-    a = call.rational("cubic_coeff_a", -0.75)
     low = math.floor(x)
     result: Taps = []
     for place in range(low - 1, low + 3):

@@ -443,7 +443,27 @@ RECURRENT = [
     ),
 ]  # fmt: skip
 
+_GRID = np.array([[[[-0.5, 0.25], [0.5, -0.75]], [[1.0, 1.0], [-1.0, 0.0]], [[1.5, 0.0], [0.0, -2.0]]]], np.float32)
+
+PLACES = [
+    Row("col2im", "Col2Im", [(1, 5, 5), ints(5, 5), ints(1, 5)]),
+    Row("col2im_overlap", "Col2Im", [(1, 8, 9), ints(4, 4), ints(2, 2)], outputs=1),
+    Row(
+        "col2im_strides_pads", "Col2Im", [(1, 4, 9), ints(4, 4), ints(2, 2)], {"strides": [2, 2], "pads": [1, 1, 1, 1]}
+    ),
+    Row("max_unpool", "MaxUnpool", [(1, 1, 2, 2), np.array([[[[5, 7], [13, 15]]]])],
+        {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    Row("affine_grid", "AffineGrid", [(1, 2, 3), ints(1, 1, 4, 2)], exact=False),
+    Row("affine_grid_corners", "AffineGrid", [(2, 2, 3), ints(2, 1, 3, 3)], {"align_corners": 1}),
+    Row("affine_grid_3d", "AffineGrid", [(1, 3, 4), ints(1, 1, 2, 4, 2)], exact=False),
+    Row("grid_sample", "GridSample", [(1, 2, 4, 4), _GRID], {"mode": "linear"}),
+    Row("grid_sample_corners", "GridSample", [(1, 1, 5, 5), _GRID], {"mode": "linear", "align_corners": 1}),
+    Row("grid_sample_border", "GridSample", [(1, 1, 4, 4), _GRID], {"mode": "linear", "padding_mode": "border"}),
+    Row("grid_sample_nearest", "GridSample", [(1, 1, 3, 3), _GRID], {"mode": "nearest"}),
+    Row("grid_sample_cubic", "GridSample", [(1, 1, 4, 4), _GRID], {"mode": "cubic"}, exact=False),
+]  # fmt: skip
+
 ROWS = [
     *ELEMENTWISE, *PIECEWISE, *LINEAR, *CONV, *POOL, *SHAPE, *MOVEMENT, *REDUCE, *NORMALIZATION, *RESIZE, *CLASSICAL,
-    *REARRANGE, *CONTRACTION, *RECURRENT,
+    *REARRANGE, *CONTRACTION, *RECURRENT, *PLACES,
 ]  # fmt: skip

@@ -19,7 +19,7 @@ REVIEWED = {
 
 # Affine or piecewise linear in some input, and not lowered: the full list.
 NOT_LOWERED = {
-    "AffineGrid", "Col2Im", "DeformConv", "GridSample", "MaxUnpool", "NegativeLogLikelihoodLoss",
+    "DeformConv", "GridSample", "NegativeLogLikelihoodLoss",
     "OptionalGetElement", "Resize", "RotaryEmbedding", "Scan", "ScatterElements", "ScatterND", "Split",
     "TensorScatter", "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
     "RoiAlign",
@@ -64,7 +64,7 @@ def test_no_case_is_wrong(outcomes: list[Outcome]) -> None:
 
 def test_most_cases_agree(outcomes: list[Outcome]) -> None:
     counts = Counter(item.status for item in outcomes)
-    assert counts["agree"] >= 462
+    assert counts["agree"] >= 488
     assert counts["head"] >= 30
 
 

@@ -1,0 +1,99 @@
+"""Sampling of images at constant places, and grids of places from matrices."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import numpy as np
+
+from exactbox.importers.call import Call
+from exactbox.importers.ops.linear import product
+from exactbox.importers.ops.resize import Taps, cubic_taps, linear_taps
+from exactbox.importers.registry import lowers
+from exactbox.importers.values import Constant, Data, Value
+from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.rational import Rationals, from_fractions
+
+_CUBIC = Fraction(-3, 4)
+_MODES = {
+    "bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic",
+}  # fmt: skip
+
+
+@lowers("AffineGrid")
+def affine_grid(call: Call) -> Value:
+    """Multiply a matrix for each image by the places of a regular grid, which are constants."""
+    theta, size = call.value(0), call.integers(1, "the size")
+    axes = len(size) - 2
+    if axes not in (2, 3) or theta.shape != (size[0], axes, axes + 1) or min(size) < 1:
+        call.refuse(f"matrices of shape {theta.shape} do not fit images of shape {size}")
+    call.check_size((size[0], *size[2:], axes + 1))
+    corners = call.node.flag("align_corners", 0)
+    steps = [_steps(n, corners) for n in reversed(size[2:])]
+    points = [
+        [*(steps[i][place[axes - 1 - i]] for i in range(axes)), Fraction(1)]
+        for place in itertools.product(*(range(n) for n in size[2:]))
+    ]
+    weight = from_fractions([x for point in points for x in point], (len(points), axes + 1))
+    error = np.full(weight.shape, 2.0**-20)
+    columns = Constant(Rationals(weight.num.T.copy(), weight.den), theta.dtype, error.T)
+    grid = product(call, call.builder.data(theta), columns, True, Rounding(terms=2))
+    return grid.moved(lambda array: np.swapaxes(array, 1, 2).reshape(size[0], *size[2:], axes))
+
+
+def _steps(length: int, corners: bool) -> list[Fraction]:
+    """Return the coordinates of an axis in the square from -1 to 1."""
+    if corners:
+        return [Fraction(2 * i, length - 1) - 1 for i in range(length)] if length > 1 else [Fraction(0)]
+    return [Fraction(2 * i + 1, length) - 1 for i in range(length)]
+
+
+@lowers("GridSample", since=16)
+def grid_sample(call: Call) -> Data:
+    """Interpolate at constant places: each output entry is a fixed sum of few input entries."""
+    data, grid = call.data(0), call.constant(1, "the grid")
+    axes = len(data.shape) - 2
+    if axes < 1 or len(grid.shape) != axes + 2 or (grid.shape[0], grid.shape[-1]) != (data.shape[0], axes):
+        call.refuse(f"a grid of shape {grid.shape} does not fit images of shape {data.shape}")
+    mode = _MODES.get(call.node.text("mode", "linear"))
+    if mode is None or call.node.text("padding_mode", "zeros") not in ("zeros", "border"):
+        call.refuse("only the modes nearest, linear and cubic with padding by zeros or the border are lowered")
+    sizes, count = data.shape[2:], math.prod(grid.shape[1:-1])
+    entries = data.shape[0] * count * math.prod(sizes)
+    call.limits.check(str(call.node), "weights of places", entries, call.limits.tensor_elements >> 5)
+    places = grid.rationals().fractions()
+    rows: list[Fraction] = []
+    for start in range(0, len(places), axes):
+        rows += _weights(call, places[start : start + axes], sizes, mode)
+    weight = from_fractions(rows, (data.shape[0], count, math.prod(sizes)))
+    shape = (data.shape[0], data.shape[1], count)
+    flat = data.moved(lambda array: array.reshape(*data.shape[:2], -1))
+    rounding = Rounding(terms=4**axes, operand_error=np.full(weight.shape, max(sizes) * 2.0**-18))
+    result = call.builder.matmul(flat, weight, data.shape[1], shape, rounding)
+    return result.moved(lambda array: array.reshape(*data.shape[:2], *grid.shape[1:-1]))
+
+
+def _weights(call: Call, place: list[Fraction], sizes: tuple[int, ...], mode: str) -> list[Fraction]:
+    """Return the weight of each entry of an image; the grid names the last axis first."""
+    factors = [_axis(call, x, n, mode) for x, n in zip(reversed(place), sizes, strict=True)]
+    return [math.prod(parts, start=Fraction(1)) for parts in itertools.product(*factors)]
+
+
+def _axis(call: Call, place: Fraction, size: int, mode: str) -> list[Fraction]:
+    """Return the weights along one axis."""
+    corners = call.node.flag("align_corners", 0)
+    x = (place + 1) / 2 * (size - 1) if corners else ((place + 1) * size - 1) / 2
+    border = call.node.text("padding_mode", "zeros") == "border"
+    x = min(max(x, Fraction(0)), Fraction(size - 1)) if border and mode != "cubic" else x
+    row = [Fraction(0)] * size
+    taps: Taps = [(round(x), Fraction(1))] if mode == "nearest" else _taps(x, mode)
+    for at, weight in taps:
+        if border or 0 <= at < size:
+            row[min(max(at, 0), size - 1)] += weight
+    return row
+
+
+def _taps(x: Fraction, mode: str) -> Taps:
+    return linear_taps(x) if mode == "linear" else cubic_taps(x, _CUBIC)
