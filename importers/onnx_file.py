@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,7 +71,30 @@ def _parse(where: str, data: bytes) -> onnx.ModelProto:
         raise InputError(f"{where}: expected an ONNX model, got a file that is none or is truncated") from None
     if not proto.HasField("graph") or not proto.graph.output:
         raise InputError(f"{where}: expected an ONNX model, got a file without a graph")
+    texts = [*(item.domain for item in proto.opset_import), *_texts(proto.graph)]
+    texts += [text for item in proto.functions for text in (item.name, item.domain, *_node_texts(item.node))]
+    broken = next((text for text in texts if not isinstance(text, str)), None)
+    if broken is not None:  # what protobuf gives for a text that is none
+        raise InputError(f"{where}: expected names in UTF-8, got {broken!r}")
     return proto
+
+
+def _texts(graph: onnx.GraphProto) -> Iterator[object]:
+    """Yield the names that a graph and its subgraphs use."""
+    yield from (item.name for item in (*graph.initializer, *graph.input, *graph.output))
+    for tensor in _tensors(graph):
+        yield tensor.name
+        yield from (text for item in tensor.external_data for text in (item.key, item.value))
+    yield from _node_texts(graph.node)
+
+
+def _node_texts(nodes: Iterable[onnx.NodeProto]) -> Iterator[object]:
+    for node in nodes:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name)
+            if attribute.HasField("g"):
+                yield from _texts(attribute.g)
 
 
 def _opsets(where: str, proto: onnx.ModelProto) -> tuple[tuple[str, int], ...]:

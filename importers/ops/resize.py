@@ -32,7 +32,9 @@ def resize(call: Call) -> Value:
     if mode not in ("nearest", "linear", "cubic"):
         call.refuse(f"mode {mode} is not known")
     axes = call.node.integers("axes") or tuple(range(len(value.shape)))
-    for axis, (scale, length) in zip(axes, _targets(call, value, axes), strict=True):
+    targets = _targets(call, value, axes)
+    _check_targets(call, value, [length for _, length in targets])
+    for axis, (scale, length) in zip(axes, targets, strict=True):
         value = _along(call, value, call.axis(axis, len(value.shape)), scale, length, mode)
     return value
 
@@ -46,6 +48,7 @@ def upsample(call: Call) -> Value:
     scales = [float_fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
     if len(scales) != len(value.shape):
         call.refuse(f"{len(scales)} scales for {len(value.shape)} axes")
+    _check_targets(call, value, [math.floor(n * scale) for n, scale in zip(value.shape, scales, strict=True)])
     for axis, scale in enumerate(scales):
         length = math.floor(value.shape[axis] * scale)
         value = _along(call, value, axis, scale, length, mode, "asymmetric", "floor")
@@ -67,6 +70,16 @@ def _targets(call: Call, value: Value, axes: Sequence[int]) -> list[tuple[Fracti
     if len(result) != len(axes) or any(scale <= 0 or length < 1 for scale, length in result):
         call.refuse("scales or sizes do not fit the axes")
     return result
+
+
+def _check_targets(call: Call, value: Value, lengths: Sequence[int]) -> None:
+    """Stop before coordinates are computed one by one that no limit allows."""
+    call.limits.check(str(call.node), "length of an axis", max(lengths, default=0), call.limits.tensor_elements >> 8)
+    widest = max(value.shape, default=0)
+    call.limits.check_elements(str(call.node), math.prod(lengths))
+    if call.node.text("mode", "nearest") != "nearest":
+        cap = call.limits.tensor_elements >> 4
+        call.limits.check(str(call.node), "weights of places", max(lengths, default=0) * widest, cap)
 
 
 def _along(
