@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from exactbox.certifying import Certified, certify
     from exactbox.checking import CheckReport, check
     from exactbox.comparing import Comparison, compare
+    from exactbox.enumerating import Enumerated, enumerate
     from exactbox.importers.inventory import Inventory, inventory
     from exactbox.loading import Model, load
     from exactbox.polytope.domain import Domain, box, everything
@@ -36,6 +37,7 @@ __all__ = [
     "CheckReport",
     "Comparison",
     "Domain",
+    "Enumerated",
     "ExactboxError",
     "InputError",
     "InternalError",
@@ -52,6 +54,7 @@ __all__ = [
     "check",
     "compare",
     "domain_from_rows",
+    "enumerate",
     "everything",
     "inventory",
     "load",
@@ -71,6 +74,7 @@ _HOME = {
     "CheckReport": "exactbox.checking",
     "Comparison": "exactbox.comparing",
     "Domain": "exactbox.polytope.domain",
+    "Enumerated": "exactbox.enumerating",
     "ExactboxError": "exactbox.polytope.errors",
     "InputError": "exactbox.polytope.errors",
     "InternalError": "exactbox.polytope.errors",
@@ -86,6 +90,7 @@ _HOME = {
     "check": "exactbox.checking",
     "compare": "exactbox.comparing",
     "domain_from_rows": "exactbox.polytope.domain_rows",
+    "enumerate": "exactbox.enumerating",
     "everything": "exactbox.polytope.domain",
     "inventory": "exactbox.importers.inventory",
     "load": "exactbox.loading",

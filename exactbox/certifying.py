@@ -128,11 +128,7 @@ class Certified:
         """The name of what is decided, or None."""
         if self.decision is None:
             return None
-        if self.decision.rule == "sign" and len(self.plan.labels) == 2:
-            return self.plan.labels[1 if self.decision.positive else 0]
-        if self.decision.rule == "sign":
-            return "positive" if self.decision.positive else "not positive"
-        return self.plan.name(self.decision.chosen)
+        return self.plan.outcome(self.decision.chosen, self.decision.positive)
 
     @property
     def input_names(self) -> tuple[str, ...]:
@@ -207,7 +203,7 @@ def certify(
     heard = watcher or Silent()
     read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
     names = loaded.input_names(read.columns)
-    stated = _domain(loaded.program, domain, box, lower, upper)
+    stated = stated_domain(loaded.program, domain, box, lower, upper)
     check_inside(stated, read.point, names, read.given)
     where = stated if eps is None else ball(stated, read.point, eps)
     plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
@@ -230,13 +226,18 @@ def row_count(program: Program) -> int:
     return sum(int((step.groups != NO_CANDIDATE).sum()) - len(step.groups) for step in maxima)
 
 
-def _domain(
+def stated_domain(
     program: Program,
     domain: Domain | DomainRead | None,
     box: tuple[object, object] | None,
-    lower: object,
-    upper: object,
+    lower: object = None,
+    upper: object = None,
 ) -> DomainRead:
+    """Return the domain that was stated in one of several ways, or R^d.
+
+    Raises:
+        InputError: it was stated twice, or does not fit the program.
+    """
     stated = [domain is not None, box is not None, lower is not None or upper is not None]
     if sum(stated) > 1:
         raise InputError("domain: give one of domain, box, or lower and upper")

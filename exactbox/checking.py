@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -105,7 +107,7 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
     from exactbox.loading import load
     from exactbox.polytope.canonical import program_hash
 
-    info: dict[str, Any] = json.loads(certificate)["info"]
+    info: dict[str, Any] = json.loads(_first_part(certificate))["info"]
     loaded = load(
         model,
         output=options.output or _text(info.get("output")),
@@ -122,6 +124,14 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
             f"(--output, --mean, --std, --dim), or another version of the importer"
         )
     return f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program"
+
+
+def _first_part(certificate: bytes) -> bytes:
+    """Return the JSON object of an accepted certificate: of an enumeration, which is compressed, the first line."""
+    if not certificate.startswith(b"\x1f\x8b"):
+        return certificate
+    with gzip.open(io.BytesIO(certificate)) as text:
+        return text.readline(checker.MAX_BYTES)
 
 
 def _read(path: Path) -> bytes:

@@ -149,6 +149,38 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
     return run_check(CheckOptions(certificate=certificate, **options), as_json)
 
 
+@commands.command("enumerate")
+@click.argument("model", metavar="MODEL.onnx")
+@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input; without a box, all of R^d.")
+@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
+@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@click.option("--neighbors", is_flag=True, help="Also find the facets of each region and which regions share one.")
+@click.option("--merge", is_flag=True, help="Also count linear regions: neighbours with equal affine maps are one.")
+@click.option("--max-regions", type=click.IntRange(1), metavar="N", help="Stop after N regions; the exit code is 2.")
+@click.option("--time-limit", type=click.FloatRange(0), metavar="T", help="Stop after T seconds; the exit code is 2.")
+@decision_options
+@import_options
+@click.option("--certificate", metavar="CERT", help="Write the proof that these are all regions here (compressed), and "
+              "the program beside it; check it with exactbox check.")
+@click.option("-o", "--out", metavar="FILE", help="Write one row a region: .parquet (needs pyarrow), .csv, .json or "
+              ".jsonl, with exact witness, pattern, and what was asked for.")
+@json_option
+def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
+    """Find all full-dimensional activation regions of a small model in a box, or in all of R^d.
+
+    The class of a region is the one at its witness, a point inside; a region may hold several classes.
+
+    \b
+    Examples:
+      exactbox enumerate model.onnx --box -1 1
+      exactbox enumerate model.onnx --box -1 1 --neighbors --merge -o regions.parquet
+      exactbox enumerate model.onnx --box-from data.csv --certificate regions.cert.gz --max-regions 100000
+    """
+    from exactbox.enumerate_command import EnumerateOptions, run_enumerate
+
+    return run_enumerate(EnumerateOptions(model=model, **options), as_json)
+
+
 @commands.command()
 @click.argument("model", metavar="MODEL.onnx")
 @import_options

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,16 +52,22 @@ class ImportOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class CertifyOptions(ImportOptions):
+class BoxOptions(ImportOptions):
+    """The options that say how a model is read and in which box statements are meant."""
+
+    box: tuple[str, str] | None = None
+    box_file: str | None = None
+    box_from: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertifyOptions(BoxOptions):
     """The options of ``exactbox certify``."""
 
     inputs: Sequence[str]
     row: int | None = None
     exact_input: bool = False
     target: str | None = None
-    box: tuple[str, str] | None = None
-    box_file: str | None = None
-    box_from: str | None = None
     eps: str | None = None
     minimal: bool | None = None
     measure: bool | None = None
@@ -129,17 +135,33 @@ def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certifi
 
 
 def _domain(model: Model, options: CertifyOptions, given: object) -> DomainRead:
+    def columns() -> Sequence[str]:
+        return read_inputs(model.program, given, row=options.row, exact_input=True).columns
+
+    return stated_box(model, options, columns, exact_input=options.exact_input)
+
+
+def stated_box(
+    model: Model, options: BoxOptions, columns: Callable[[], Sequence[str]] = tuple, *, exact_input: bool = False
+) -> DomainRead:
+    """Return the box that was stated by one of the three options, or R^d where none is given.
+
+    Args:
+        columns: gives the names of the inputs' columns, asked only for a box file.
+
+    Raises:
+        InputError: several boxes, or one that does not fit the model.
+    """
     boxes = {"--box": options.box, "--box-file": options.box_file, "--box-from": options.box_from}
     stated = [name for name, value in boxes.items() if value is not None]
     if len(stated) > 1:
-        raise InputError(f"{' and '.join(stated)}: give one box; --eps cuts it further")
+        raise InputError(f"{' and '.join(stated)}: give one box")
     if options.box is not None:
         return box_between(model.program, *options.box)
     if options.box_file is not None:
-        columns = read_inputs(model.program, given, row=options.row, exact_input=True).columns
-        return box_from_file(model.program, Path(options.box_file), model.input_names(columns))
+        return box_from_file(model.program, Path(options.box_file), model.input_names(columns()))
     if options.box_from is not None:
-        return box_from_data(model.program, Path(options.box_from), exact_input=options.exact_input)
+        return box_from_data(model.program, Path(options.box_from), exact_input=exact_input)
     return everywhere(model.program)
 
 

@@ -36,6 +36,14 @@ class DecisionPlan:
             return self.labels[self.outputs.index(output)]
         return f"output {output}"
 
+    def outcome(self, chosen: int, positive: bool | None) -> str:
+        """Name what is decided: a class, or the side of 0 (``positive``) for the sign rule."""
+        if self.rule != "sign":
+            return self.name(chosen)
+        if len(self.labels) == 2:
+            return self.labels[1 if positive else 0]
+        return "positive" if positive else "not positive"
+
     def find(self, target: int | str) -> int:
         """Return the output index of a class given by its name or its position among the compared outputs.
 

@@ -81,6 +81,12 @@ class Stages:
         with self._lock:
             self._update(self._done + (done / total if total else 0.0))
 
+    def describe(self, text: str) -> None:
+        """Say something else about the current stage."""
+        with self._lock:
+            self._text = text
+            self._update(max(self._done, 0))
+
     def _update(self, completed: float) -> None:
         if self._bar is not None:
             self._bar.update(self._task, completed=completed, description=self._text)

@@ -65,17 +65,41 @@ def region_complex(
     """
     space = Space(program, domain)
     run = Enumeration(space, max_regions, time_limit, progress)
-    finder, maps = FacetFinder(space), AffineMaps(space)
-    cells: list[Cell] = []
-    facets: list[list[Facet]] = []
+    builder = ComplexBuilder(space)
     for batch in run.batches():
-        cells += [space.cell(batch, i) for i in range(len(batch.filled))]
-        facets += finder.facets(batch)
-        maps.extend(batch)
-    borders = _borders(maps.keys, facets, run.complete)
-    merged = _merged(len(cells), [pair for pair in borders if maps.equal(*pair)])
-    counts = tuple(len(one) for one in facets)
-    return Complex(program, domain, tuple(cells), borders, counts, merged, run.complete, run.reason)
+        builder.extend(batch)
+    return builder.finish(run.complete, run.reason)
+
+
+class ComplexBuilder:
+    """Takes the regions of a run batch by batch, finds their facets and affine maps, and puts them together.
+
+    Args:
+        space: the program on its domain.
+
+    Attributes:
+        cells: the regions so far.
+    """
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self._finder, self._maps = FacetFinder(space), AffineMaps(space)
+        self._facets: list[list[Facet]] = []
+        self.cells: list[Cell] = []
+
+    def extend(self, cells: Cells) -> None:
+        """Add a batch of finished regions."""
+        self.cells += [self._space.cell(cells, i) for i in range(len(cells.filled))]
+        self._facets += self._finder.facets(cells)
+        self._maps.extend(cells)
+
+    def finish(self, complete: bool, reason: str) -> Complex:
+        """Return the complex; ``complete`` says whether all regions were added, ``reason`` why not."""
+        borders = _borders(self._maps.keys, self._facets, complete)
+        merged = _merged(len(self.cells), [pair for pair in borders if self._maps.equal(*pair)])
+        counts = tuple(len(one) for one in self._facets)
+        program, domain = self._space.program, self._space.domain
+        return Complex(program, domain, tuple(self.cells), borders, counts, merged, complete, reason)
 
 
 class AffineMaps:

@@ -36,7 +36,8 @@ def test_exit_codes_are_those_of_the_help(code: int) -> None:
 
 
 def test_options_that_are_mentioned_exist() -> None:
-    source = (REPOSITORY / "exactbox" / "cli.py").read_text(encoding="utf-8")
+    files = [REPOSITORY / "exactbox" / name for name in ("cli.py", "audit_options.py")]
+    source = "".join(path.read_text(encoding="utf-8") for path in files)
     mentioned = set(re.findall(r"`(--[a-z-]+)", README)) - {"--no-"}
     assert {option for option in mentioned if option not in source} == set()
     assert len(mentioned) > 15

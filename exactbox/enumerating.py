@@ -1,0 +1,295 @@
+"""All regions of a model in a domain: counted, each with a witness, and on request how they hang together."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+from exactbox import __version__
+from exactbox.boxes import DomainRead
+from exactbox.certifying import stated_domain
+from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.files import check_writable
+from exactbox.loading import Model, load
+from exactbox.polytope.cell_kernels import Cells
+from exactbox.polytope.complex import Complex, ComplexBuilder
+from exactbox.polytope.domain import Domain
+from exactbox.polytope.enumeration import Cell, Enumeration, Part, Progress, Space
+from exactbox.polytope.errors import BudgetError, InputError
+from exactbox.polytope.program import Program
+from exactbox.polytope.region import Region
+from exactbox.saving import Info, model_info
+from exactbox.verify.tree_certificate import certified_regions
+from exactbox.witness_classes import classes_at
+
+Heard = Callable[[Progress], None]
+
+
+@dataclass(frozen=True, eq=False)
+class Enumerated:
+    """The full-dimensional activation regions of a model in a domain; iterating over it gives a ``Region`` each.
+
+    Args:
+        model: the model.
+        domain: where the regions lie.
+        plan: what the model decides.
+        cells: pattern and exact witness of each region.
+        classes: what is decided at each witness, in the order of the regions; empty where nothing is decided. A region
+            may hold several classes: the one at its witness is not that of the whole region.
+        complete: whether these are all regions.
+        reason: why, or why not.
+        seconds: how long it took.
+        hanging: facets, neighbours and linear regions; None where none of them was asked for.
+        certificate: the certificate that these are all, or None.
+    """
+
+    model: Model
+    domain: DomainRead
+    plan: DecisionPlan
+    cells: tuple[Cell, ...]
+    classes: tuple[str, ...]
+    complete: bool
+    reason: str
+    seconds: float
+    hanging: Complex | None = None
+    certificate: str | None = None
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def __iter__(self) -> Iterator[Region]:
+        return (self[i] for i in range(len(self.cells)))
+
+    def __getitem__(self, number: int) -> Region:
+        cell = self.cells[number]
+        return Region(self.model.program, self.domain.domain, cell.pattern, cell.witness, cell.witness)
+
+    @functools.cached_property
+    def class_counts(self) -> dict[str, int]:
+        """How many regions have each class at their witness, the most frequent first."""
+        return dict(sorted(Counter(self.classes).items(), key=lambda item: (-item[1], item[0])))
+
+    @property
+    def borders(self) -> tuple[tuple[int, int], ...]:
+        """Pairs (i, j), i < j, of regions that share a facet.
+
+        Raises:
+            InputError: neighbours were not asked for.
+        """
+        return self._asked().borders
+
+    @property
+    def neighbors(self) -> tuple[tuple[int, ...], ...]:
+        """The regions that share a facet with each region.
+
+        Raises:
+            InputError: neighbours were not asked for.
+        """
+        return self._asked().neighbors
+
+    @property
+    def facet_counts(self) -> tuple[int, ...]:
+        """The number of facets of each region, those of the domain included.
+
+        Raises:
+            InputError: neighbours were not asked for.
+        """
+        return self._asked().facet_counts
+
+    @property
+    def mean_facets(self) -> Fraction | None:
+        """The mean of ``facet_counts``; None without a region.
+
+        Raises:
+            InputError: neighbours were not asked for.
+        """
+        counts = self._asked().facet_counts
+        return Fraction(sum(counts), len(counts)) if counts else None
+
+    @property
+    def linear_regions(self) -> tuple[tuple[int, ...], ...]:
+        """Regions by number, grouped where equal affine maps are connected through facets.
+
+        Raises:
+            InputError: merging was not asked for.
+        """
+        return self._asked().linear_regions
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write the regions to a .parquet, .csv, .json or .jsonl file; returns its path.
+
+        Raises:
+            InputError: another ending, the file cannot be written, or pyarrow is missing for Parquet.
+        """
+        from exactbox.region_table import write_regions
+
+        return write_regions(self, Path(path))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts as data for JSON."""
+        from exactbox.enumerating_report import document
+
+        return document(self)
+
+    def _asked(self) -> Complex:
+        if self.hanging is None:
+            raise InputError("enumerate: facets and linear regions need neighbors=True or merge=True")
+        return self.hanging
+
+
+def enumerate(
+    model: Model | str | os.PathLike[str],
+    *,
+    domain: Domain | DomainRead | None = None,
+    box: tuple[object, object] | None = None,
+    neighbors: bool = False,
+    merge: bool = False,
+    max_regions: int | None = None,
+    time_limit: float | None = None,
+    certificate: str | os.PathLike[str] | None = None,
+    decision: str | None = None,
+    output_row: int | None = None,
+    target: int | str | None = None,
+    progress: Heard | None = None,
+) -> Enumerated:
+    """Find all full-dimensional activation regions of a model, each with a point strictly inside; exact.
+
+    Args:
+        domain: where; or give ``box`` as a pair of bounds, each one number or one an input. By default all of R^d.
+        neighbors: also find the facets of each region, and which regions share one.
+        merge: also group the regions into linear regions: equal affine maps, connected through facets.
+        max_regions: stop cleanly after so many.
+        time_limit: stop cleanly after so many seconds; facets of the regions found are still completed.
+        certificate: write the certificate that these are all regions here, and the program file beside it; nothing is
+            written where the enumeration is stopped.
+        decision: see ``certify``; as are ``output_row`` and ``target``.
+        progress: called with a ``Progress`` now and then.
+
+    Raises:
+        InputError: something given does not fit the model, or a file cannot be written.
+        BudgetError: a number has more digits than the certificate's format allows.
+        UnsupportedModelError: the model cannot be lowered exactly.
+    """
+    _check_limits(max_regions, time_limit)
+    if certificate is not None:
+        check_writable(Path(certificate))
+    loaded = model if isinstance(model, Model) else load(model)
+    where = stated_domain(loaded.program, domain, box)
+    plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
+    began = time.monotonic()
+    limits = _Limits(max_regions, time_limit, progress)
+    if certificate is None:
+        space = Space(loaded.program, where.domain)
+        taken = _taker(space, neighbors or merge)
+        complete, reason = _run(space, taken, limits)
+    else:
+        recorded = _Recorded(loaded.program, where.domain, limits)
+        taken = recorded.taken = _taker(recorded, neighbors or merge)
+        complete, reason = _run_certified(recorded, Path(certificate), _info(loaded, where))
+    hanging = taken.finish(complete, reason) if isinstance(taken, ComplexBuilder) else None
+    classes = classes_at(loaded.program, plan, [cell.witness for cell in taken.cells])
+    written = str(certificate) if certificate is not None and complete else None
+    return Enumerated(
+        loaded, where, plan, tuple(taken.cells), classes, complete, reason, time.monotonic() - began, hanging, written
+    )
+
+
+@dataclass(frozen=True)
+class _Limits:
+    """When to stop, and who is told how far the work is."""
+
+    max_regions: int | None
+    time_limit: float | None
+    progress: Heard | None
+
+
+class _Stopped(BudgetError):
+    """A limit ends a run that writes a certificate."""
+
+
+class _Plain:
+    """Takes the regions of a run batch by batch, and nothing about how they hang together."""
+
+    def __init__(self, space: Space) -> None:
+        self._space = space
+        self.cells: list[Cell] = []
+
+    def extend(self, cells: Cells) -> None:
+        """Add a batch of finished regions."""
+        self.cells += [self._space.cell(cells, i) for i in range(len(cells.filled))]
+
+
+class _Recorded(Space):
+    """A space that keeps its proofs, and shows its finished regions and how far it is while a certificate is written.
+
+    Args:
+        limits: past them, splitting ends with ``_Stopped``.
+    """
+
+    def __init__(self, program: Program, domain: Domain, limits: _Limits) -> None:
+        super().__init__(program, domain, recording=True)
+        self._limits = limits
+        self._began = time.monotonic()
+        self._waiting: dict[int, int] = {}
+        self.taken: _Plain | ComplexBuilder = _Plain(self)
+
+    def parts(self, number: int = 0, seeds: Cells | None = None) -> Iterator[Part]:
+        """Split cells by all layers from ``number`` on; what the first call passes on is taken."""
+        for part in super().parts(number, seeds):
+            if number == 0:
+                self._take(part)
+            yield part
+
+    def _take(self, part: Part) -> None:
+        limits, cells, size = self._limits, part.cells, len(part.cells.filled)
+        if part.layer == len(self.layers) and size:
+            room = size if limits.max_regions is None else limits.max_regions - len(self.taken.cells)
+            self.taken.extend(Cells(**{name: array[:room] for name, array in cells._asdict().items()}))
+            if room < size:
+                raise _Stopped(f"stopped: more than {limits.max_regions} regions")
+        self._waiting[part.layer] = part.waiting
+        seconds = time.monotonic() - self._began
+        if limits.progress is not None:
+            limits.progress(Progress(len(self.taken.cells), seconds, sum(self._waiting.values())))
+        if limits.time_limit is not None and seconds > limits.time_limit:
+            raise _Stopped(f"stopped: the time limit of {limits.time_limit} seconds was reached")
+
+
+def _taker(space: Space, hanging: bool) -> _Plain | ComplexBuilder:
+    return ComplexBuilder(space) if hanging else _Plain(space)
+
+
+def _run(space: Space, taken: _Plain | ComplexBuilder, limits: _Limits) -> tuple[bool, str]:
+    run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress)
+    for batch in run.batches():
+        taken.extend(batch)
+    return run.complete, run.reason
+
+
+def _run_certified(space: _Recorded, path: Path, info: Info) -> tuple[bool, str]:
+    """Let the certificate's writer drive the enumeration; its files appear when the last region was written."""
+    with closing(certified_regions(path, space, info)) as regions:
+        try:
+            deque(regions, maxlen=0)
+        except _Stopped as stop:
+            return False, str(stop)
+    return True, "all regions were found"
+
+
+def _info(model: Model, domain: DomainRead) -> Info:
+    return {"exactbox": __version__, **model_info(model), "domain": domain.text}
+
+
+def _check_limits(max_regions: int | None, time_limit: float | None) -> None:
+    if max_regions is not None and max_regions < 1:
+        raise InputError(f"max_regions: expected at least 1, got {max_regions}")
+    if time_limit is not None and not 0 <= time_limit < float("inf"):
+        raise InputError(f"time_limit: expected seconds, at least 0, got {time_limit}")

@@ -1,0 +1,106 @@
+"""An enumeration in words and as plain data for JSON."""
+
+from __future__ import annotations
+
+from exactbox.documents import Document, model_document, number
+from exactbox.enumerating import Enumerated
+from exactbox.report import Block
+from exactbox.rounding import decimal_text
+
+CLASSES = 8
+"""Classes in the summary for people; the document holds all."""
+
+
+def document(found: Enumerated) -> Document:
+    """Return the counts as data that ``json.dumps`` accepts; null for what was not asked for."""
+    whole, plan = found.hanging, found.plan
+    return {
+        "model": model_document(found.model),
+        "domain": {"text": found.domain.text, "dimension": found.domain.domain.dimension},
+        "decision": {"rule": plan.rule, "text": plan.text},
+        "regions": len(found),
+        "linear_regions": None if whole is None else len(whole.linear_regions),
+        "complete": found.complete,
+        "reason": found.reason,
+        "seconds": found.seconds,
+        "regions_per_second": rate(found),
+        "classes_at_witnesses": found.class_counts if plan.rule != "none" else None,
+        "neighbor_pairs": None if whole is None else len(whole.borders),
+        "mean_facets": None if whole is None else number(found.mean_facets),
+        "proved": proved(found),
+        "not_claimed": not_claimed(found),
+        "certificate": found.certificate,
+    }
+
+
+def rate(found: Enumerated) -> float:
+    """Return regions a second."""
+    return len(found) / max(found.seconds, 2.0**-20)
+
+
+def blocks(found: Enumerated) -> list[Block]:
+    """Return the summary for people as (label, lines)."""
+    source, program = found.model.source, found.model.program
+    listed = [
+        ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {program.input_size} inputs, "
+                   f"{program.unit_count} units"]),
+        ("domain", [found.domain.text]),
+        ("regions", [_count_words(found)]),
+        ("time", [f"{found.seconds:.2f} s, {rate(found):.0f} regions/s"]),
+        ("classes", _class_words(found)),
+        ("neighbours", _hanging_words(found)),
+        ("proved", [f"- {sentence}" for sentence in proved(found)]),
+        ("not claimed", [f"- {sentence}" for sentence in not_claimed(found)]),
+    ]  # fmt: skip
+    return [(label, lines) for label, lines in listed if lines]
+
+
+def proved(found: Enumerated) -> list[str]:
+    """Say what was decided in exact arithmetic, and who can check it."""
+    each = "each listed region is full-dimensional: its exact witness lies strictly inside"
+    if not found.complete:
+        return [each]
+    said = [each, "no region is missing: every side that was left out was ruled out exactly"]
+    if found.certificate is not None:
+        return [*said, f"others can check both: exactbox check {found.certificate}"]
+    return [*said, "that is this run's word; --certificate CERT writes what others can check"]
+
+
+def not_claimed(found: Enumerated) -> list[str]:
+    """Say what an enumeration does not show."""
+    said: list[str] = []
+    if not found.complete:
+        said.append("that these are all regions, nor how many there are")
+    if not found.complete and found.hanging is not None:
+        said.append("neighbours and linear regions across regions that were not found")
+    if found.classes:
+        said.append("that a region has one class: it is the class at the witness, and a region may hold several")
+    if found.certificate is not None and (found.hanging is not None or found.classes):
+        said.append("classes, facets and linear regions in the certificate: it is about the regions alone")
+    return [*said, "what a runtime computes in floating point: regions are those of the exact function"]
+
+
+def _count_words(found: Enumerated) -> str:
+    if found.complete:
+        return f"{len(found)} full-dimensional activation regions, complete: {found.reason}"
+    return f"{len(found)} full-dimensional activation regions found, INCOMPLETE: {found.reason}"
+
+
+def _class_words(found: Enumerated) -> list[str]:
+    if not found.classes:
+        return [f"decision rule: {found.plan.text}"]
+    counts = list(found.class_counts.items())
+    lines = [f"decision rule: {found.plan.text}", "regions by the class at the witness:"]
+    lines += [f"{count:>9}  {name}" for name, count in counts[:CLASSES]]
+    return lines + ([f"and {len(counts) - CLASSES} more classes; --json has all"] if len(counts) > CLASSES else [])
+
+
+def _hanging_words(found: Enumerated) -> list[str]:
+    whole, mean = found.hanging, None if found.hanging is None else found.mean_facets
+    if whole is None or mean is None:
+        return []
+    return [
+        f"{len(whole.borders)} pairs of neighbours; a region has {decimal_text(mean)} facets on average, the domain's "
+        "included",
+        f"{len(whole.linear_regions)} linear regions: neighbours with equal affine maps taken as one",
+    ]
