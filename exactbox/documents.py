@@ -128,7 +128,10 @@ def _decision(found: Certified) -> Document:
 
 def _region(found: Certified) -> Document:
     counts = row_counts(found)
-    near = [{"name": name_row(found, one.source), "linf": number(one.linf)} for one in nearest(found, NEAREST)]
+    near = [
+        {"name": name_row(found, one.source), "linf": number(one.linf), "steepest_inputs": list(one.inputs)}
+        for one in nearest(found, NEAREST)
+    ]
     return {
         "units": found.program.unit_count,
         "rows": row_count(found.program),

@@ -12,6 +12,9 @@ from exactbox.polytope.program import CONSTANT_ZERO, Max, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rows import Rows, RowSource, join
 
+STEEPEST = 2
+"""How many inputs are named for a row."""
+
 
 @dataclass(frozen=True, eq=False)
 class Distances:
@@ -30,10 +33,16 @@ class Distances:
 
 @dataclass(frozen=True)
 class NearFacet:
-    """A row of the region and how far from the input it is, in the L-infinity norm; None: out of the domain's reach."""
+    """A row of the region near the input.
+
+    Args:
+        linf: its L-infinity distance from the input.
+        inputs: the inputs in which it is steepest, at most ``STEEPEST``, the steepest first.
+    """
 
     source: RowSource
-    linf: Fraction | None
+    linf: Fraction
+    inputs: tuple[int, ...]
 
 
 def distances(domain: Domain, region_rows: Rows, decided: Rows | None, point: Rationals) -> Distances:
@@ -77,7 +86,13 @@ def near_facets(domain: Domain, rows: Rows, point: Rationals, count: int) -> lis
         value = distance(domain, rows.subset([position]), point, "linf").value
         if value is not None:
             found.append((value, position))
-    return [NearFacet(rows.sources[position], value) for value, position in sorted(found)[:count]]
+    return [NearFacet(rows.sources[i], value, _steepest(rows, i)) for value, i in sorted(found)[:count]]
+
+
+def _steepest(rows: Rows, position: int) -> tuple[int, ...]:
+    sizes = [abs(entry) for entry in rows.matrix[position].tolist()]
+    order = sorted(range(len(sizes)), key=lambda i: (-sizes[i], i))
+    return tuple(i for i in order[:STEEPEST] if sizes[i])
 
 
 def row_name(program: Program, source: RowSource, inputs: tuple[str, ...], classes: dict[int, str]) -> str:

@@ -197,8 +197,16 @@ def root(square: Fraction) -> Fraction:
 def _nearest(found: Certified) -> list[str]:
     listed = nearest(found, NEAREST)
     what = "facets" if found.minimal is not None else "rows"
-    lines = [f"{decimal_text(one.linf or Fraction(0)):>12}  {name_row(found, one.source)}" for one in listed]
+    names = found.input_names
+    lines = [
+        f"{decimal_text(one.linf):>12}  {name_row(found, one.source)}; steepest in {_joined(names, one.inputs)}"
+        for one in listed
+    ]
     return [f"{what}, by L-infinity distance:", *lines] if lines else []
+
+
+def _joined(names: Sequence[str], inputs: Sequence[int]) -> str:
+    return ", ".join(names[i] for i in inputs)
 
 
 def _features(found: Certified) -> list[str]:

@@ -79,8 +79,10 @@ def test_counts_of_rows_add_up(flower: Certified) -> None:
 
 def test_nearest_facets_are_sorted_and_exact(flower: Certified) -> None:
     found = nearest(flower, 3)
-    sizes = [one.linf or Fraction(0) for one in found]
+    sizes = [one.linf for one in found]
     assert sizes == sorted(sizes) and len(found) == 3
+    rows = {source: row for source, row in zip(flower.region.rows.sources, flower.region.rows.matrix, strict=True)}
+    assert all(abs(rows[one.source][one.inputs[0]]) == max(abs(rows[one.source])) for one in found)
     assert flower.distances is not None and sizes[0] == flower.distances.region["linf"].value
 
 
