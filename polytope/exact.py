@@ -105,8 +105,9 @@ def pullback(program: Program, winners: Winners, cotangents: Mapping[int, Ration
             continue
         instruction = program.instructions[position]
         if isinstance(instruction, Shift):
-            offset = instruction.offset.num.tolist()
-            shifted = int_array(sum(map(mul, offset, column)) for column in cotangent.num.T.tolist())
+            used = np.flatnonzero((cotangent.num != 0).any(axis=1))
+            offset = instruction.offset.num[used].tolist()
+            shifted = int_array(sum(map(mul, offset, column)) for column in cotangent.num[used].T.tolist())
             constant = constant + Rationals(shifted, cotangent.den * instruction.offset.den)
         for src, part in pull(program, position, winners.get(position), cotangent):
             pending[src] = pending[src] + part if src in pending else part

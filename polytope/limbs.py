@@ -75,17 +75,19 @@ class LimbMatrix:
         self.stacked = limbs.reshape(self.count * self.rows, self.columns)
 
     def times(self, right: IntArray) -> IntArray:
-        """Multiply by an integer matrix (k, n) exactly; shape (m, n)."""
-        limbs = split(right)
+        """Multiply by an integer matrix (k, n) exactly, skipping its rows of zeros; shape (m, n)."""
+        used = np.flatnonzero((right != 0).any(axis=1))
+        left = self.stacked if len(used) == self.columns else self.stacked[:, used]
+        limbs = split(right[used])
         chunk = max(1, CHUNK_ENTRIES // (len(self.stacked) * len(limbs)))
         if chunk < right.shape[1]:
             starts = range(0, right.shape[1], chunk)
-            return np.concatenate([self._times(limbs[:, :, i : i + chunk]) for i in starts], axis=1)
-        return self._times(limbs)
+            return np.concatenate([self._times(left, limbs[:, :, i : i + chunk]) for i in starts], axis=1)
+        return self._times(left, limbs)
 
-    def _times(self, limbs: FloatArray) -> IntArray:
+    def _times(self, left: FloatArray, limbs: FloatArray) -> IntArray:
         count, _, width = limbs.shape
-        pairs = self._pairs(limbs.transpose(1, 0, 2).reshape(self.columns, count * width))
+        pairs = _pairs(left, limbs.transpose(1, 0, 2).reshape(left.shape[1], count * width))
         pairs = pairs.reshape(self.count, self.rows, count, width)
         diagonals = np.zeros((self.count + count - 1, self.rows, width), dtype=np.int64)
         for i in range(self.count):
@@ -93,17 +95,14 @@ class LimbMatrix:
                 diagonals[i + j] += pairs[i, :, j]
         return cast(IntArray, join(diagonals.reshape(len(diagonals), self.rows * width)).reshape(self.rows, width))
 
-    def _pairs(self, right: FloatArray) -> Int64Array:
-        """Multiply every limb of the matrix with every limb of the right-hand side, skipping rows of zeros."""
-        used = np.flatnonzero(right.any(axis=1))
-        left = self.stacked
-        if len(used) < self.columns:
-            left, right = left[:, used], right[used]
-        total = np.zeros((len(left), right.shape[1]), dtype=np.int64)
-        for start in range(0, len(used), MAX_TERMS):
-            part = slice(start, start + MAX_TERMS)
-            total += (left[:, part] @ right[part]).astype(np.int64)
-        return total
+
+def _pairs(left: FloatArray, right: FloatArray) -> Int64Array:
+    """Multiply every limb of the left-hand side (m, k) with every limb of the right-hand side (k, n)."""
+    total = np.zeros((len(left), right.shape[1]), dtype=np.int64)
+    for start in range(0, left.shape[1], MAX_TERMS):
+        part = slice(start, start + MAX_TERMS)
+        total += (left[:, part] @ right[part]).astype(np.int64)
+    return total
 
 
 def _digits(flat: list[int], count: int, bits: int) -> npt.NDArray[np.int64]:
