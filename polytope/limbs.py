@@ -69,37 +69,36 @@ class LimbMatrix:
     """An integer matrix (m, k) cut into limbs once, for repeated products."""
 
     def __init__(self, matrix: IntArray) -> None:
-        limbs = split(matrix)
+        limbs = split(matrix.T)
         self.count = len(limbs)
         self.rows, self.columns = matrix.shape
-        self.stacked = limbs.reshape(self.count * self.rows, self.columns)
+        self.stacked = limbs.transpose(1, 0, 2).reshape(self.columns, self.count * self.rows)
 
     def times(self, right: IntArray) -> IntArray:
         """Multiply by an integer matrix (k, n) exactly, skipping its rows of zeros; shape (m, n)."""
         used = np.flatnonzero((right != 0).any(axis=1))
-        left = self.stacked if len(used) == self.columns else self.stacked[:, used]
-        limbs = split(right[used])
-        chunk = max(1, CHUNK_ENTRIES // (len(self.stacked) * len(limbs)))
-        if chunk < right.shape[1]:
-            starts = range(0, right.shape[1], chunk)
-            return np.concatenate([self._times(left, limbs[:, :, i : i + chunk]) for i in starts], axis=1)
-        return self._times(left, limbs)
+        left = self.stacked if len(used) == self.columns else self.stacked[used]
+        limbs = split(right[used].T)
+        chunk = max(1, CHUNK_ENTRIES // (self.count * max(1, self.rows) * len(limbs)))
+        starts = range(0, right.shape[1], chunk)
+        parts = [self._times(limbs[:, i : i + chunk], left) for i in starts]
+        return np.concatenate(parts).T if parts else right[:0].reshape(self.rows, 0)
 
-    def _times(self, left: FloatArray, limbs: FloatArray) -> IntArray:
-        count, _, width = limbs.shape
-        pairs = _pairs(left, limbs.transpose(1, 0, 2).reshape(left.shape[1], count * width))
-        pairs = pairs.reshape(self.count, self.rows, count, width)
-        diagonals = np.zeros((self.count + count - 1, self.rows, width), dtype=np.int64)
+    def _times(self, limbs: FloatArray, left: FloatArray) -> IntArray:
+        """Return the transposed product (n, m) of the limbs (l, n, k) of the right-hand side."""
+        count, width, inner = limbs.shape
+        pairs = _pairs(limbs.reshape(count * width, inner), left).reshape(count, width, self.count, self.rows)
+        diagonals = np.zeros((self.count + count - 1, width, self.rows), dtype=np.int64)
         for i in range(self.count):
             for j in range(count):
-                diagonals[i + j] += pairs[i, :, j]
-        return cast(IntArray, join(diagonals.reshape(len(diagonals), self.rows * width)).reshape(self.rows, width))
+                diagonals[i + j] += pairs[j, :, i]
+        return cast(IntArray, join(diagonals.reshape(len(diagonals), width * self.rows)).reshape(width, self.rows))
 
 
 def _pairs(left: FloatArray, right: FloatArray) -> Int64Array:
-    """Multiply every limb of the left-hand side (m, k) with every limb of the right-hand side (k, n)."""
+    """Multiply stacked limbs (a, k) and (k, b)."""
     total = np.zeros((len(left), right.shape[1]), dtype=np.int64)
-    for start in range(0, left.shape[1], MAX_TERMS):
+    for start in range(0, len(right), MAX_TERMS):
         part = slice(start, start + MAX_TERMS)
         total += (left[:, part] @ right[part]).astype(np.int64)
     return total
