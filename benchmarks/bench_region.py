@@ -2,7 +2,8 @@
 
     python benchmarks/bench_region.py [--models FOLDER]
 
-Everything is timed in this one process, warm, and the median of several runs is printed. FOLDER is the optional
+Everything is timed in this one process, warm, on one thread of BLAS for us and for numpy, and the median of several
+runs is printed. FOLDER is the optional
 collection of third-party models; without it the rows on ACAS Xu and resnet_2b are left out, and said so.
 """
 
@@ -10,8 +11,10 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
+import os
 import resource
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -97,10 +100,10 @@ def classifier_table(sizes: list[int]) -> None:
     layers = float_layers(program)
     trace = exact.trace(program, point.reshape(-1, 1))
     masks = [(trace[i].num[:, 0] > 0).astype(np.float64) for i in program.max_positions]
-    fractions = [[[Fraction(v) for v in row] for row in weight.tolist()] for weight in layers]
     sweep = timed(lambda: float_sweep(layers, masks), 50)
     dense = timed(lambda: float_composition(layers, masks), 20)
     ours = timed(lambda: exact_pattern_and_classifier(program, domain, point), 20)
+    fractions = [[[Fraction(v) for v in row] for row in weight.tolist()] for weight in layers]
     start = time.perf_counter()
     naive_row = fraction_sweep(fractions, masks, 0)
     naive = (time.perf_counter() - start) * sizes[-1]
@@ -190,6 +193,8 @@ def certificate_figures(path: Path, bounds: tuple[float, float], minimal: bool, 
 
 def main() -> None:
     """Print all tables."""
+    if os.environ.get("OPENBLAS_NUM_THREADS") != "1":  # BLAS reads it when numpy is imported
+        os.execve(sys.executable, sys.orig_argv, {**os.environ, "OPENBLAS_NUM_THREADS": "1"})
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=Path, help="folder of third-party models")
     models: Path | None = parser.parse_args().models
