@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+import shutil
+import sys
+import textwrap
 from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
@@ -51,24 +54,28 @@ def summary(found: Certified) -> list[Block]:
 
 
 def print_blocks(blocks: Sequence[Block], title: str, *, to_stderr: bool = False) -> None:
-    """Print a title and labelled blocks; wrapped at the terminal's width, plain where there is none."""
+    """Print a title and labelled blocks, wrapped at the terminal's width; words such as paths are never broken."""
     import click
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
-    console = Console(stderr=to_stderr, highlight=False)
-    if not console.is_terminal:
-        console = Console(stderr=to_stderr, highlight=False, width=WIDTH)
-    grid: Any = Table.grid(padding=(0, 2))
-    grid.add_column(no_wrap=True)
-    grid.add_column(overflow="fold")
+    stream = sys.stderr if to_stderr else sys.stdout
+    width = shutil.get_terminal_size((WIDTH, 0)).columns if stream.isatty() else WIDTH
+    margin = max((len(label) for label, _ in blocks), default=0) + 2
+    click.echo(click.style(title, bold=True), err=to_stderr)
     for label, lines in blocks:
-        grid.add_row(Text(label, style="bold cyan"), Text("\n".join(lines)))
-    with console.capture() as captured:
-        console.print(Text(title, style="bold"))
-        console.print(grid)
-    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()), err=to_stderr)
+        wrapped = [part for line in lines for part in wrap(line, width - margin)]
+        for first, text in enumerate(wrapped or [""]):
+            shown = click.style(label, bold=True, fg="cyan") if first == 0 else ""
+            gap = " " * (margin - len(label) * (first == 0)) if text else ""
+            click.echo(shown + gap + text, err=to_stderr)
+
+
+def wrap(line: str, width: int) -> list[str]:
+    """Break a line at spaces only; a longer word stays whole, and spaces at the beginning stay.
+
+    >>> wrap("  one two /a/path/of/some/length", 20)
+    ['  one two', '/a/path/of/some/length']
+    """
+    return textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
 def confirmation_words(source: ImportedModel) -> str:

@@ -23,7 +23,7 @@ from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.program import Input, Max, Port, Program
 from exactbox.polytope.rational import exact
 from exactbox.polytope.rows import RowSource
-from exactbox.report import root, summary
+from exactbox.report import print_blocks, root, summary
 from tests.exactbox_.programs import bounds, kink
 from tests.nets import mlp
 from tests.source_tree import REPOSITORY
@@ -210,6 +210,18 @@ def test_region_in_symbols() -> None:
 def test_region_of_a_linear_model_has_no_row() -> None:
     rows = region_lines(mlp([([[1, -1]], [1])]), exact([0, 0]))["rows"]
     assert rows[-1] == "no row: one affine map holds on all of R^d"
+
+
+@pytest.mark.parametrize("to_stderr", [False, True])
+def test_blocks_are_wrapped_between_words(capsys: pytest.CaptureFixture[str], to_stderr: bool) -> None:
+    path = "/a" * 100
+    print_blocks([("label", ["word " * 30, f"  {path}"]), ("empty", []), ("b", ["c"])], "Title", to_stderr=to_stderr)
+    shown = capsys.readouterr()[int(to_stderr)].splitlines()
+    assert shown[0] == "Title"
+    assert shown[1].startswith("label  word word") and shown[2].startswith("       word")
+    assert max(len(line) for line in shown if path not in line) <= 110
+    assert any(line.endswith(path) for line in shown)
+    assert shown[-2:] == ["empty", "b      c"]
 
 
 def test_large_programs_are_not_printed() -> None:
