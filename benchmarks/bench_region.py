@@ -30,7 +30,7 @@ from onnx import helper
 
 from exactbox.certifying import certify
 from exactbox.checking import check
-from exactbox.loading import load
+from exactbox.loading import Model, load
 from exactbox.polytope import exact
 from exactbox.polytope.domain import Domain, box
 from exactbox.polytope.opinion import opinion
@@ -164,31 +164,37 @@ def certificate_figures(path: Path, bounds: tuple[float, float], minimal: bool, 
     """Send the seconds of each step of one certificate, its size, and the peak memory; warm, on the second input."""
     model = load(path)
     rng = np.random.default_rng(1)
-    points = rng.uniform(*bounds, (2, model.program.input_size)).astype(np.float32)
-    shape = model.program.inputs[0].shape
-    figures: dict[str, float] = {}
+    warm, point = rng.uniform(*bounds, (2, *model.program.inputs[0].shape)).astype(np.float32)
+    certificate_once(model, warm, bounds, minimal)
+    sender.send(certificate_once(model, point, bounds, minimal))
+
+
+def certificate_once(
+    model: Model, point: npt.NDArray[np.float32], bounds: tuple[float, float], minimal: bool
+) -> dict[str, float]:
+    """Certify, write and check once, and return what each step took."""
+    start = time.perf_counter()
+    found = certify(model, point, box=bounds, minimal=minimal, measure=False, opinion_seconds=0)
+    middle = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        for point in points:
-            start = time.perf_counter()
-            found = certify(model, point.reshape(shape), box=bounds, minimal=minimal, measure=False, opinion_seconds=0)
-            middle = time.perf_counter()
-            paths = found.save(Path(folder) / "x.cert.json")
-            saved = time.perf_counter()
-            report = check(paths[0])
-            if not report.accepted or (found.minimal is not None and found.minimal.undecided):
-                raise SystemExit(f"{path}: the certificate was rejected or is incomplete: {report.reason}")
-            figures = {
-                "minimal H-representation" if minimal else "region": middle - start,
-                "writing": saved - middle,
-                "checking in plain Python": time.perf_counter() - saved,
-                "size of the certificate": Path(paths[0]).stat().st_size / 1e6,
-                "peak memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20),
-            }
-        if minimal:
-            start = time.perf_counter()
-            opinion(found.region.facets, seconds=5.0)
-            figures["cvxpy's opinion, apart"] = time.perf_counter() - start
-    sender.send(figures)
+        paths = found.save(Path(folder) / "x.cert.json")
+        saved = time.perf_counter()
+        report = check(paths[0])
+        end = time.perf_counter()
+        size = Path(paths[0]).stat().st_size
+    if not report.accepted or (found.minimal is not None and found.minimal.undecided):
+        raise SystemExit(f"{model.source.path}: the certificate was rejected or is incomplete: {report.reason}")
+    figures = {
+        "minimal H-representation" if minimal else "region": middle - start,
+        "writing": saved - middle,
+        "checking in plain Python": end - saved,
+        "size of the certificate": size / 1e6,
+        "peak memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20),
+    }
+    if minimal:
+        opinion(found.region.facets, seconds=5.0)
+        figures["cvxpy's opinion, apart"] = time.perf_counter() - end
+    return figures
 
 
 def main() -> None:
