@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,14 @@ COUNTS = {
     "10-10-10-2": (127395, 156693),
 }
 
+PLAIN = 1000
+"""The largest count that is tried in plain Python."""
+
 
 @pytest.mark.parametrize("name", COUNTS)
 def test_generic_random_nets(name: str, shared_nets: Path) -> None:
+    if COUNTS[name][0] > PLAIN and find_spec("numba") is None:
+        pytest.skip(f"{sum(COUNTS[name])} regions take minutes without numba")
     arrays = np.load(shared_nets / f"{name}.npz")
     layers: list[Layer] = [(arrays[f"W{i}"].tolist(), arrays[f"b{i}"].tolist()) for i in range(3)]
     program, size = mlp(layers), int(name.split("-")[0])
