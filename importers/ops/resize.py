@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
@@ -12,6 +13,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Data, FloatArray, Value
 from exactbox.polytope.enclosed import Rounding
+from exactbox.polytope.program import CONSTANT_ZERO
 from exactbox.polytope.rational import float_fraction, from_fractions
 
 _NEAREST = {
@@ -22,21 +24,43 @@ _NEAREST = {
 }
 
 
+@dataclass(frozen=True)
+class Axis:
+    """How one axis is resized.
+
+    Args:
+        number: which axis.
+        scale: of the coordinates; the resized length before rounding is scale times the axis' own length.
+        length: of the result.
+        start: where the region that is resized begins, as a share of the axis; ``end``: where it ends.
+    """
+
+    number: int
+    scale: Fraction
+    length: int
+    start: Fraction = Fraction(0)
+    end: Fraction = Fraction(1)
+
+
 @lowers("Resize", since=11)
 def resize(call: Call) -> Value:
     """Nearest, linear or cubic interpolation, axis after axis."""
     value = call.value(0)
     mode = call.node.text("mode", "nearest")
-    if call.node.flag("antialias", 0):
-        call.refuse("antialias is not lowered")
     if mode not in ("nearest", "linear", "cubic"):
         call.refuse(f"mode {mode} is not known")
-    axes = call.node.integers("axes") or tuple(range(len(value.shape)))
-    targets = _targets(call, value, axes)
-    _check_targets(call, value, [length for _, length in targets])
-    for axis, (scale, length) in zip(axes, targets, strict=True):
-        value = _along(call, value, call.axis(axis, len(value.shape)), scale, length, mode)
-    return value
+    if mode == "nearest" and call.node.flag("antialias", 0):
+        call.refuse("antialias is defined for the modes linear and cubic only")
+    axes = _axes(call, value)
+    _check_targets(call, value, axes)
+    beyond: list[tuple[int, list[bool]]] = []
+    for axis in axes:
+        points = _points(call, axis, value.shape[axis.number])
+        outside = _outside(call, points, value.shape[axis.number])
+        value = _along(call, value, axis, points, mode)
+        if any(outside):
+            beyond.append((axis.number, outside))
+    return _extrapolated(call, value, beyond) if beyond else value
 
 
 @lowers("Resize", "Upsample")
@@ -48,80 +72,152 @@ def upsample(call: Call) -> Value:
     scales = [float_fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
     if len(scales) != len(value.shape):
         call.refuse(f"{len(scales)} scales for {len(value.shape)} axes")
-    _check_targets(call, value, [math.floor(n * scale) for n, scale in zip(value.shape, scales, strict=True)])
-    for axis, scale in enumerate(scales):
-        length = math.floor(value.shape[axis] * scale)
-        value = _along(call, value, axis, scale, length, mode, "asymmetric", "floor")
+    axes = [Axis(i, scale, math.floor(value.shape[i] * scale)) for i, scale in enumerate(scales)]
+    _check_targets(call, value, axes)
+    for axis in axes:
+        points = [place / axis.scale for place in range(axis.length)]
+        value = _along(call, value, axis, points, mode, "floor")
     return value
 
 
-def _targets(call: Call, value: Value, axes: Sequence[int]) -> list[tuple[Fraction, int]]:
-    """Return scale and length for each axis."""
-    lengths = [value.shape[call.axis(axis, len(value.shape))] for axis in axes]
+def _axes(call: Call, value: Value) -> list[Axis]:
+    """Read what is resized to what."""
+    numbers = [call.axis(axis, len(value.shape)) for axis in call.node.integers("axes") or range(len(value.shape))]
+    if len(set(numbers)) != len(numbers):
+        call.refuse(f"axes {numbers} name one axis twice")
+    lengths = [value.shape[number] for number in numbers]
     scales = call.optional_constant(2, "the scales")
     if scales is not None and scales.size:
         found = scales.rationals().fractions()
-        result = [(scale, math.floor(n * scale)) for scale, n in zip(found, lengths, strict=False)]
+        targets = [(scale, math.floor(n * scale)) for scale, n in zip(found, lengths, strict=False)]
     else:
-        if call.node.text("keep_aspect_ratio_policy", "stretch") != "stretch":
-            call.refuse("keep_aspect_ratio_policy other than stretch is not lowered")
-        sizes = call.integers(3, "the sizes")
-        result = [(Fraction(size, n), size) for size, n in zip(sizes, lengths, strict=False) if n]
-    if len(result) != len(axes) or any(scale <= 0 or length < 1 for scale, length in result):
+        targets = _sized(call, call.integers(3, "the sizes"), lengths)
+    if len(targets) != len(numbers) or any(scale <= 0 or length < 1 for scale, length in targets):
         call.refuse("scales or sizes do not fit the axes")
-    return result
+    regions = _regions(call, len(numbers))
+    parts = zip(numbers, targets, regions, strict=True)
+    axes = [Axis(number, scale, length, start, end) for number, (scale, length), (start, end) in parts]
+    for axis, n in zip(axes, lengths, strict=True):
+        if scales is not None and scales.size and math.floor(n * (axis.end - axis.start) * axis.scale) != axis.length:
+            call.refuse("a region with scales: the standard's text and its reference disagree on the size; give sizes")
+        _tell_fractional(call, axis, n)
+    return axes
 
 
-def _check_targets(call: Call, value: Value, lengths: Sequence[int]) -> None:
+def _sized(call: Call, sizes: list[int], lengths: list[int]) -> list[tuple[Fraction, int]]:
+    """Return scale and length for each axis from the wanted sizes; one scale for all where the aspect is kept."""
+    found = [Fraction(size, n) for size, n in zip(sizes, lengths, strict=False) if n and size > 0]
+    policy = call.node.text("keep_aspect_ratio_policy", "stretch")
+    if policy not in ("stretch", "not_larger", "not_smaller"):
+        call.refuse(f"keep_aspect_ratio_policy {policy} is not known")
+    if policy == "stretch" or len(found) != len(lengths) or len(sizes) != len(lengths):
+        return list(zip(found, sizes, strict=False)) if len(found) == len(sizes) else []
+    scale = min(found) if policy == "not_larger" else max(found)
+    return [(scale, math.floor(scale * n + Fraction(1, 2))) for n in lengths]
+
+
+def _regions(call: Call, count: int) -> list[tuple[Fraction, Fraction]]:
+    """Return start and end of the resized region for each axis; the whole axis in most modes."""
+    if call.node.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
+        return [(Fraction(0), Fraction(1))] * count
+    ends = call.constant(1, "the region").rationals().fractions()
+    if len(ends) != 2 * count:
+        call.refuse(f"a region of {len(ends)} numbers does not fit {count} axes")
+    return list(zip(ends[:count], ends[count:], strict=True))
+
+
+def _tell_fractional(call: Call, axis: Axis, size: int) -> None:
+    """Tell where the standard's test data and the runtime read a length in two ways."""
+    corners = call.node.text("coordinate_transformation_mode", "half_pixel") == "align_corners"
+    if corners and axis.scale * size != axis.length > 1:
+        call.notes.append(
+            f"{call.node}: align_corners with the fractional length {float(axis.scale * size):g}: lowered as the "
+            "standard's test data say, where onnxruntime rounds the length"
+        )
+
+
+def _check_targets(call: Call, value: Value, axes: Sequence[Axis]) -> None:
     """Stop before coordinates are computed one by one that no limit allows."""
-    call.limits.check(str(call.node), "length of an axis", max(lengths, default=0), call.limits.tensor_elements >> 8)
+    longest = max((axis.length for axis in axes), default=0)
+    call.limits.check(str(call.node), "length of an axis", longest, call.limits.tensor_elements >> 8)
     widest = max(value.shape, default=0)
-    call.limits.check_elements(str(call.node), math.prod(lengths))
+    call.limits.check_elements(str(call.node), math.prod(axis.length for axis in axes))
     if call.node.text("mode", "nearest") != "nearest":
         cap = call.limits.tensor_elements >> 4
-        call.limits.check(str(call.node), "weights of places", max(lengths, default=0) * widest, cap)
+        call.limits.check(str(call.node), "weights of places", longest * widest, cap)
 
 
 def _along(
-    call: Call, value: Value, axis: int, scale: Fraction, length: int, mode: str,
-    coordinates: str = "", rounding: str = "",
-) -> Value:  # fmt: skip
-    """Resize one axis."""
-    size = value.shape[axis]
-    if scale == 1 and length == size:
+    call: Call, value: Value, axis: Axis, points: list[Fraction], mode: str, rounding: str = ""
+) -> Value:
+    """Resize one axis, given the coordinate that each of its places reads."""
+    number, length, size = axis.number, axis.length, value.shape[axis.number]
+    if length == size and points == list(range(size)):
         return value
-    call.check_size((*value.shape[:axis], length, *value.shape[axis + 1 :]))
-    kind = coordinates or call.node.text("coordinate_transformation_mode", "half_pixel")
-    points = [_source(call, kind, i, scale, size, length) for i in range(length)]
+    call.check_size((*value.shape[:number], length, *value.shape[number + 1 :]))
     if mode == "nearest":
         pick = _NEAREST.get(rounding or call.node.text("nearest_mode", "round_prefer_floor"))
         if pick is None:
             call.refuse("nearest_mode is not known")
         places = np.array([min(max(pick(x), 0), size - 1) for x in points], dtype=np.int64)
-        return value.moved(lambda array: np.take(array, places, axis=axis))
+        return value.moved(lambda array: np.take(array, places, axis=number))
     call.check_size((length, size))
+    stretch = min(axis.scale, Fraction(1)) if call.node.flag("antialias", 0) else Fraction(1)
     a = call.rational("cubic_coeff_a", -0.75)
-    taps = [linear_taps(x) if mode == "linear" else cubic_taps(x, a) for x in points]
+    taps = [_taps(call, x, mode, stretch, a) for x in points]
     rows = [_row(call, item, size) for item in taps]
-    return _multiplied(call, call.builder.data(value), axis, rows)
+    return _multiplied(call, call.builder.data(value), number, rows)
 
 
-def _source(call: Call, kind: str, place: int, scale: Fraction, size: int, length: int) -> Fraction:
-    """Return the coordinate in the input that an output position reads."""
-    half = (place + Fraction(1, 2)) / scale - Fraction(1, 2)
+def _points(call: Call, axis: Axis, size: int) -> list[Fraction]:
+    """Return the coordinate in the input that each output position reads."""
+    kind = call.node.text("coordinate_transformation_mode", "half_pixel")
+    return [_source(call, kind, place, axis, size) for place in range(axis.length)]
+
+
+def _source(call: Call, kind: str, place: int, axis: Axis, size: int) -> Fraction:
+    """Return the coordinate in the input that an output position reads; lengths from scales may be fractional."""
+    width = axis.scale * size
+    half = (place + Fraction(1, 2)) / axis.scale - Fraction(1, 2)
     match kind:
         case "half_pixel":
             return half
         case "pytorch_half_pixel":
-            return half if length > 1 else Fraction(0)
+            return half if axis.length > 1 else Fraction(0)
         case "half_pixel_symmetric":
-            return Fraction(size, 2) * (1 - Fraction(length) / (scale * size)) + half
+            return Fraction(size, 2) * (1 - axis.length / width) + half
         case "align_corners":
-            return Fraction(place * (size - 1), length - 1) if length > 1 else Fraction(0)
+            return place * (size - 1) / (width - 1) if width != 1 else Fraction(0)
         case "asymmetric":
-            return place / scale
+            return place / axis.scale
+        case "tf_crop_and_resize":
+            share = place / (width - 1) if width != 1 else Fraction(1, 2)
+            return (axis.start + share * (axis.end - axis.start)) * (size - 1)
         case _:
             call.refuse(f"coordinate_transformation_mode {kind} is not lowered")
+
+
+def _outside(call: Call, points: list[Fraction], size: int) -> list[bool]:
+    """Say which places read beyond the image; only resizing a region gives them a value of their own."""
+    if call.node.text("coordinate_transformation_mode", "half_pixel") != "tf_crop_and_resize":
+        return [False] * len(points)
+    return [not 0 <= x <= size - 1 for x in points]
+
+
+def _extrapolated(call: Call, value: Value, beyond: Sequence[tuple[int, list[bool]]]) -> Data:
+    """Put one number where some axis is read beyond the image."""
+    data = call.builder.data(value)
+    if not data.is_float:
+        call.refuse(f"extrapolation of {data.dtype} numbers")
+    mask = np.zeros(data.shape, dtype=bool)
+    for number, outside in beyond:
+        mask |= np.array(outside).reshape(-1, *(1 for _ in data.shape[number + 1 :]))
+    cleared = Data(data.srcs, np.where(mask, CONSTANT_ZERO, data.index), data.dtype)
+    fill = call.rational("extrapolation_value", 0.0)
+    if not fill:
+        return cleared
+    offset = from_fractions([fill if out else Fraction(0) for out in mask.ravel()], data.shape)
+    return call.builder.shift(cleared, offset)
 
 
 Taps = list[tuple[int, Fraction]]
@@ -136,13 +232,32 @@ def linear_taps(x: Fraction) -> Taps:
 def cubic_taps(x: Fraction, a: Fraction) -> Taps:
     """Keys' cubic convolution (R. Keys, "Cubic convolution interpolation for digital image processing", 1981)."""
     low = math.floor(x)
-    result: Taps = []
-    for place in range(low - 1, low + 3):
-        d = abs(x - place)
-        near = ((a + 2) * d - (a + 3)) * d * d + 1
-        far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
-        result.append((place, near if d <= 1 else far))
-    return result
+    return [(place, keys(abs(x - place), a)) for place in range(low - 1, low + 3)]
+
+
+def keys(d: Fraction, a: Fraction) -> Fraction:
+    """Return the weight of an entry at distance ``d`` of 0 to 2.
+
+    >>> keys(Fraction(1, 2), Fraction(-3, 4))
+    Fraction(19, 32)
+    """
+    near = ((a + 2) * d - (a + 3)) * d * d + 1
+    far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+    return near if d <= 1 else far
+
+
+def _taps(call: Call, x: Fraction, mode: str, stretch: Fraction, a: Fraction) -> Taps:
+    """Return the places that a coordinate reads, with their weights; a stretched filter is made to sum to 1."""
+    if stretch == 1:
+        return linear_taps(x) if mode == "linear" else cubic_taps(x, a)
+    reach = (1 if mode == "linear" else 2) / stretch
+    places = range(math.floor(x - reach) + 1, math.ceil(x + reach))
+    distances = [abs(place - x) * stretch for place in places]
+    weights = [1 - d if mode == "linear" else keys(d, a) for d in distances]
+    total = sum(weights)
+    if not total:
+        call.refuse("the weights of a stretched filter sum to 0")
+    return [(place, weight / total) for place, weight in zip(places, weights, strict=True)]
 
 
 def _row(call: Call, taps: Taps, size: int) -> list[Fraction]:

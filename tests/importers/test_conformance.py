@@ -13,8 +13,6 @@ from tests.importers.conformance import Outcome, cases, run
 # Cases whose expected numbers are not those of the standard's text.
 REVIEWED = {
     "test_averagepool_2d_ceil_last_window_starts_on_pad": "the expected numbers are rounded to four digits",
-    "test_resize_downsample_scales_linear_align_corners": "expects a fractional output length; onnxruntime does not",
-    "test_resize_downsample_scales_cubic_align_corners": "expects a fractional output length; onnxruntime does not",
 }
 
 # Affine or piecewise linear in some input, and not lowered: the full list.
