@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tests.importers.optable import Row, ints, numbers
+import numpy as np
+
+from tests.importers.optable import Row, ints, numbers, whole
 
 _PIXELS = (1, 1, 7, 6)
 
@@ -46,7 +48,8 @@ RESIZE = [
     ),
     Row(
         "resize_region_to_one", "Resize", [(1, 1, 5, 5), numbers(0.25, 0.5, 0.75, 1), None, ints(1, 1)],
-        {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "axes": [-2, -1]}, exact=False, reference=False,
+        {"mode": "linear", "coordinate_transformation_mode": "tf_crop_and_resize", "axes": [-2, -1]},
+        exact=False, reference=False,
     ),
     Row(
         "resize_fractional_symmetric", "Resize", [(1, 1, 5, 6), None, numbers(0.5, 0.75)],
@@ -58,4 +61,24 @@ RESIZE = [
     ),
 ]  # fmt: skip
 
-MORE_ROWS = [*RESIZE]
+_ANGLES = (whole(5, 2), whole(5, 2, seed=2))
+_TURNS = (whole(2, 3, 2), whole(2, 3, 2, seed=2))
+_IDS = np.array([[0, 4, 2], [2, 2, 1]])
+
+ROTATION = [
+    Row("rotary", "RotaryEmbedding", [(2, 2, 3, 4), *_ANGLES, _IDS], opset=23),
+    Row("rotary_interleaved", "RotaryEmbedding", [(2, 2, 3, 4), *_ANGLES, _IDS], {"interleaved": 1}, opset=23),
+    Row("rotary_places", "RotaryEmbedding", [(2, 1, 3, 4), *_TURNS], opset=23),
+    Row("rotary_flat", "RotaryEmbedding", [(2, 3, 8), *_TURNS], {"num_heads": 2}, opset=23),
+    Row(
+        "rotary_flat_interleaved", "RotaryEmbedding", [(2, 3, 8), *_ANGLES, _IDS],
+        {"num_heads": 2, "interleaved": 1}, opset=23,
+    ),
+    Row("rotary_part", "RotaryEmbedding", [(2, 1, 3, 6), *_TURNS], {"rotary_embedding_dim": 4}, opset=23),
+    Row(
+        "rotary_part_interleaved", "RotaryEmbedding", [(2, 2, 3, 7), *_TURNS],
+        {"rotary_embedding_dim": 4, "interleaved": 1}, opset=23,
+    ),
+]  # fmt: skip
+
+MORE_ROWS = [*RESIZE, *ROTATION]

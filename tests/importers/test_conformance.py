@@ -18,7 +18,7 @@ REVIEWED = {
 # Affine or piecewise linear in some input, and not lowered: the full list.
 NOT_LOWERED = {
     "DeformConv", "GridSample", "NegativeLogLikelihoodLoss",
-    "OptionalGetElement", "Resize", "RotaryEmbedding", "Scan", "ScatterElements", "ScatterND", "Split",
+    "OptionalGetElement", "Resize", "Scan", "ScatterElements", "ScatterND", "Split",
     "TensorScatter", "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
     "RoiAlign",
 }  # fmt: skip
