@@ -13,38 +13,20 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import numpy as np
-import numpy.typing as npt
 
-from exactbox.polytope.cell_kernels import STRICT, Cells, Floats, Refs, Work, work_space
+from exactbox.polytope.cell_arrays import cover, empty_cells, first_cells, float_rows, reach
+from exactbox.polytope.cell_kernels import Cells, Refs
 from exactbox.polytope.chart import Chart, chart
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.exact_cells import Child, ExactCell, Omitted, branch, equal_floats
-from exactbox.polytope.layer_rows import ExactRows, FloatRows, Layer, integer_row, layers, normalised
+from exactbox.polytope.exact_cells import ExactCell, equal_floats
+from exactbox.polytope.layer_rows import ExactRows, Layer, integer_row, layers
+from exactbox.polytope.layer_run import LayerRun, batch_of
 from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.spans import Spans
-from exactbox.polytope.splitting import (
-    CURSOR,
-    DEPTH,
-    DONE,
-    EVENTS,
-    LEAVES,
-    RECORDING,
-    STEPS,
-    STUCK,
-    Table,
-    advance,
-    copy_cell,
-    restart,
-)
-
-_BATCH_BYTES = 1 << 24
-_LARGEST_BATCH = 512
-_STEPS = 1 << 15
-_EXACT_STEP = 1 << 9
-_EVENT_ROWS = 1 << 14
+from exactbox.polytope.splitting import restart
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,14 +99,14 @@ class Space:
         """Return the whole domain as one cell."""
         n, rows = self.chart.dimension, self.chart.rows
         cells = empty_cells(1, n, self.units, len(rows))
-        columns, radius = _float_rows(rows)
+        columns, radius = float_rows(rows)
         cells.filled[0] = len(rows)
         cells.refs[0] = np.arange(1, len(rows) + 1)
         cells.cols[0], cells.radius[0] = columns.T, radius
-        cells.reach[0] = _reach(columns, radius, self.chart.extent)
+        cells.reach[0] = reach(columns, radius, self.chart.extent)
         self.place(cells, 0, tuple(next(self.chart.starts()).fractions()))
         if n == 2:
-            _cover(cells, self.chart.extent)
+            cover(cells, self.chart.extent)
         return cells
 
     def place(self, cells: Cells, i: int, witness: tuple[Fraction, ...]) -> None:
@@ -174,24 +156,16 @@ class Space:
 
     def split(self, number: int, seeds: Cells) -> Iterator[Part]:
         """Split cells by all units of one layer."""
-        run = _LayerRun(self, self.layers[number], seeds)
-        while True:
-            done = run.advance()
-            yield run.drain(number + 1)
-            if done:
-                return
+        walk = Walk(self, [LayerRun(self, number, *batch_of(seeds))], descend=False)
+        return walk.parts()
 
     def parts(self, number: int = 0, seeds: Cells | None = None) -> Iterator[Part]:
         """Split cells by all layers from ``number`` on, depth first; parts of all layers are passed on."""
         cells = self.start() if seeds is None else seeds
         if not self.layers:
             yield Part(0, cells, np.zeros((0, 3 + self.chart.dimension), dtype=np.int32))
-        if number == len(self.layers):
-            return
-        for part in self.split(number, cells):
-            yield part
-            if len(part.cells.filled):
-                yield from self.parts(number + 1, part.cells)
+        if number < len(self.layers):
+            yield from Walk(self, [LayerRun(self, number, *batch_of(cells))]).parts()
 
     def cell(self, cells: Cells, i: int) -> Cell:
         """Return one finished region."""
@@ -201,121 +175,30 @@ class Space:
         return Cell(pattern, self.chart.lift(point).reshape(-1).reduced())
 
 
-class _LayerRun:
-    """The state of splitting a batch of seeds through one layer."""
+class Walk:
+    """Runs of several layers, depth first: the last run is gone on with, and those before it wait.
 
-    def __init__(self, space: Space, layer: Layer, seeds: Cells) -> None:
-        self._space, self._layer, self._seeds = space, layer, seeds
-        n = space.chart.dimension
-        extra = int((layer.widths - 1).sum())
-        rows = int(seeds.filled.max(initial=0)) + extra
-        self._table = self._make_table(FloatRows(space.program, space.chart, space.layers, layer))
-        self._stack = empty_cells(extra + int(layer.widths.max(initial=1)) + 2, n, space.units, rows)
-        self._leaves = empty_cells(_capacity(n, rows, space.units), n, space.units, rows)
-        self._work: Work = work_space(n, rows)
-        self._work.column[STRICT] = space.recording
-        self._control = np.zeros(8, dtype=np.int64)
-        self._control[RECORDING] = space.recording
-        events = _EVENT_ROWS + int(layer.widths.max(initial=0)) if space.recording else 0
-        self._events: Refs = np.zeros((events, 3 + n), dtype=np.int32)
-        self._exact: dict[int, ExactRows] = {}
+    Args:
+        space: the program on its domain.
+        runs: where to begin.
+        descend: whether the cells that a run has finished are split by the next layer.
+    """
 
-    def _make_table(self, source: FloatRows) -> Table:
-        layer, space = self._layer, self._space
-        rows, radius = source.rows(self._seeds.winners)
-        reach = _reach(rows, radius, space.chart.extent)
-        offsets = np.array([layer.first, len(space.chart.rows) + layer.base], dtype=np.int64)
-        ranks, inner = space.spans[layer.position].of(self._seeds)
-        return Table(
-            np.ascontiguousarray(rows), radius, reach, layer.starts, layer.widths, space.chart.extent, offsets,
-            ranks, inner, self._seeds.filled,
-        )
+    def __init__(self, space: Space, runs: list[LayerRun], descend: bool = True) -> None:
+        self._space, self.runs, self._descend = space, runs, descend
 
-    def advance(self) -> bool:
-        """Go on until a buffer is full or some time has passed; True where the batch is finished."""
-        self._control[STEPS] = _STEPS
-        while True:
-            status = advance(
-                self._seeds, self._stack, self._leaves, self._table, self._work, self._control, self._events
-            )
-            if status != STUCK:
-                return bool(status == DONE)
-            self._resolve()
-
-    def drain(self, number: int) -> Part:
-        """Take the finished cells and events out of the buffers."""
-        count, events = int(self._control[LEAVES]), int(self._control[EVENTS])
-        width = int(self._leaves.filled[:count].max(initial=0))
-        waiting = int(self._control[DEPTH] - self._control[CURSOR]) + len(self._seeds.filled)
-        part = Part(number, _first_cells(self._leaves, count, width), self._events[:events].copy(), waiting)
-        self._control[LEAVES] = self._control[EVENTS] = 0
-        return part
-
-    def _resolve(self) -> None:
-        """Branch the cell on top of the stack on its unit in exact arithmetic."""
-        self._control[STEPS] -= _EXACT_STEP
-        stack, top = self._stack, int(self._control[DEPTH]) - 1
-        unit = int(stack.unit[top])
-        width, start = int(self._layer.widths[unit]), int(self._layer.starts[unit])
-        pairs = range(start, start + width * (width - 1) // 2)
-        rows = {
-            (int(self._layer.pairs[p, 1]), int(self._layer.pairs[p, 2])): (self._name(p), self._pair_row(p))
-            for p in pairs
-        }
-        cell = self._space.exact_cell(stack, top, self._exact_rows(int(stack.seed[top])))
-        found = branch(cell, rows, width, stack.tight[top].tolist())
-        for item in found:
-            if isinstance(item, Omitted):
-                self._note([self._layer.first + unit, item.candidate, item.rival, *item.names])
-        self._note([self._layer.first + unit, *[-1] * (2 + self._space.chart.dimension)])
-        children = [item for item in found if isinstance(item, Child)]
-        stack.unit[top] = unit + 1
-        for slot in range(top + 1, top + len(children)):
-            copy_cell(stack, top, stack, slot)
-        for slot, child in enumerate(reversed(children), top):
-            self._fill(slot, unit, child)
-        self._control[DEPTH] += len(children) - 1
-
-    def _fill(self, slot: int, unit: int, child: Child) -> None:
-        """Write a child of the exact branching into a place of the stack that holds its parent."""
-        stack, count = self._stack, int(self._stack.filled[slot])
-        stack.winners[slot, self._layer.first + unit] = child.candidate
-        added = child.cell.names[count:]
-        if not added:
-            return
-        seed = int(stack.seed[slot])
-        for place, name in enumerate(added, count):
-            pair = abs(name) - 1 - int(self._table.offsets[1])
-            stack.refs[slot, place] = name
-            stack.cols[slot, :, place] = self._table.rows[seed, pair] * (1 if name > 0 else -1)
-            stack.radius[slot, place] = self._table.radius[seed, pair]
-            stack.reach[slot, place] = self._table.reach[seed, pair]
-        stack.filled[slot] = count + len(added)
-        self._space.place(stack, slot, child.cell.witness)
-
-    def _note(self, event: list[int]) -> None:
-        if self._space.recording:
-            row = self._events[int(self._control[EVENTS])]
-            row[: len(event)], row[len(event) :] = event, 0
-            self._control[EVENTS] += 1
-
-    def _name(self, pair: int) -> int:
-        return int(self._table.offsets[1]) + pair
-
-    def _pair_row(self, pair: int) -> list[int]:
-        """Return a row of this layer for the seed of the cell on top of the stack."""
-        seed = int(self._stack.seed[int(self._control[DEPTH]) - 1])
-        if self._table.radius[seed, pair] == 0.0:
-            return integer_row(exact(self._table.rows[seed, pair]).num)
-        return self._exact_rows(seed).row(self._layer.base + pair)
-
-    def _exact_rows(self, seed: int) -> ExactRows:
-        if seed not in self._exact:
-            space = self._space
-            self._exact[seed] = ExactRows(
-                space.program, space.chart, space.layers, self._layer.position, self._seeds.winners[seed]
-            )
-        return self._exact[seed]
+    def parts(self) -> Iterator[Part]:
+        """Go on, part by part; between parts ``runs`` are what is left."""
+        last = len(self._space.layers)
+        while self.runs:
+            run = self.runs[-1]
+            done, number = run.advance(), run.number + 1
+            cells, events, waiting = run.drain()
+            if done:
+                self.runs.pop()
+            if self._descend and number < last and len(cells.filled):
+                self.runs.append(LayerRun(self._space, number, *batch_of(cells)))
+            yield Part(number, cells, events, waiting)
 
 
 class Enumeration(Iterator[Cell]):
@@ -361,7 +244,7 @@ class Enumeration(Iterator[Cell]):
         for part in self.space.parts():
             if part.layer == last and len(part.cells.filled):
                 allowed = len(part.cells.filled) if self._max_regions is None else self._max_regions - self.count
-                kept = _first_cells(part.cells, min(allowed, len(part.cells.filled)), part.cells.cols.shape[2])
+                kept = first_cells(part.cells, min(allowed, len(part.cells.filled)), part.cells.cols.shape[2])
                 self.count += len(kept.filled)
                 yield kept
                 if allowed < len(part.cells.filled):
@@ -396,70 +279,3 @@ def enumerate_regions(
         InputError: the domain has another number of coordinates than the program.
     """
     return Enumeration(Space(program, domain), max_regions, time_limit, progress)
-
-
-def empty_cells(count: int, dimension: int, units: int, rows: int) -> Cells:
-    """Allocate places for cells."""
-    n = dimension
-    return Cells(
-        np.zeros(count, dtype=np.int64), np.zeros(count, dtype=np.int64), np.zeros((count, units), dtype=np.int16),
-        np.zeros(count, dtype=np.int64), np.zeros((count, rows), dtype=np.int32), np.zeros((count, n + 1, rows)),
-        np.zeros((count, rows)), np.zeros((count, rows)), np.full((count, n), -1, dtype=np.int64),
-        np.zeros((count, n)), np.zeros((count, n, n)), np.zeros((count, n)), np.full(count, -1, dtype=np.int64),
-        np.zeros(count, dtype=np.int64), np.zeros((count, rows if n == 2 else 0, 3)),
-        np.zeros((count, rows if n == 2 else 0), dtype=np.int64),
-    )
-
-
-def _cover(cells: Cells, extent: Floats) -> None:
-    """Give the cell of a whole bounded box its rectangle, where each side is one of the rows."""
-    a, b = extent.tolist()
-    if not np.isfinite(extent).all():
-        return
-    corners = np.array([(-a, -b), (a, -b), (a, b), (-a, b)])
-    outward = np.array([(0.0, -1.0), (1.0, 0.0), (0.0, 1.0), (-1.0, 0.0)])
-    for k, normal in enumerate(outward):
-        gradients = cells.cols[0, :2, : cells.filled[0]].T
-        aligned = np.flatnonzero((gradients @ normal < 0) & (np.abs(gradients @ normal[::-1]) == 0))
-        if len(aligned) != 1:
-            return
-        cells.sides[0, k] = aligned[0]
-    cells.corners[0, :4, :2] = corners
-    cells.corners[0, :4, 2] = np.where((extent == 1).all(), 0.0, extent.max() * 2.0**-45)
-    cells.corner_count[0] = 4
-
-
-def _first_cells(cells: Cells, count: int, rows: int) -> Cells:
-    """Copy the first cells, with room for so many rows."""
-    narrow = {"refs", "radius", "reach", "corners", "sides"}
-    parts = {
-        name: (array[:count, :, :rows] if name == "cols" else array[:count, :rows] if name in narrow else array[:count])
-        for name, array in cells._asdict().items()
-    }
-    return Cells(**{name: array.copy(order="C") for name, array in parts.items()})
-
-
-def _capacity(dimension: int, rows: int, units: int) -> int:
-    size = 8 * (dimension + 4) * (rows + dimension) + 2 * units
-    return max(4, min(_LARGEST_BATCH, _BATCH_BYTES // size))
-
-
-def _float_rows(rows: npt.NDArray[np.object_]) -> tuple[Floats, Floats]:
-    """Enclose integer rows (m, n+1), scaled to gradients near 1."""
-    scaled = np.zeros(rows.shape)
-    radius = np.zeros(rows.shape)
-    for i, row in enumerate(rows):
-        size = max(abs(int(v)) for v in row[:-1]).bit_length()
-        fractions = Rationals(row, 1 << size)
-        scaled[i] = fractions.to_float()
-        if not exact(scaled[i]).equals(fractions):
-            radius[i] = np.abs(scaled[i]) * 2.0**-52 + 2.0**-1000
-    return normalised(scaled, radius)
-
-
-def _reach(rows: Floats, radius: Floats, extent: Floats) -> Floats:
-    """Bound rows (..., n+1) from above over ``abs(z) <= extent``."""
-    with np.errstate(all="ignore"):
-        terms = np.where(rows[..., :-1] == 0, 0.0, np.abs(rows[..., :-1]) * extent).sum(axis=-1)
-        spread = np.where(radius == 0, 0.0, radius * (1 + extent.sum()))
-        return np.asarray((terms + np.abs(rows[..., -1]) + spread) * (1 + 2.0**-30))

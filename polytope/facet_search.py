@@ -9,10 +9,11 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from exactbox.polytope.cell_arrays import empty_cells
 from exactbox.polytope.cell_kernels import Cells, Floats, Work, work_space
 from exactbox.polytope.compiled import compiled
 from exactbox.polytope.enclosed import enclose, winners_at
-from exactbox.polytope.enumeration import Space, empty_cells
+from exactbox.polytope.enumeration import Space
 from exactbox.polytope.exact_cells import Beyond, ExactCell, beyond, evaluate
 from exactbox.polytope.layer_rows import ExactRows
 from exactbox.polytope.planar import ABOVE, BOTH

@@ -354,8 +354,6 @@ def advance(
             return PAUSED
         if control[DEPTH] == 0:
             copy_cell(seeds, control[CURSOR], stack, 0)
-            stack.unit[0] = 0
-            stack.seed[0] = control[CURSOR]
             control[CURSOR] += 1
             control[DEPTH] = 1
         top = control[DEPTH] - 1
