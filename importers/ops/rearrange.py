@@ -1,4 +1,4 @@
-"""Rarer moves of entries: blocks, triangles, reversed and scattered entries; for constants and data alike."""
+"""Rarer moves of entries: blocks, triangles and reversed entries; for constants and data alike."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.ops.movement import choose, filled
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import AnyArray, Constant, Data, Value
-from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
+from exactbox.polytope.program import CONSTANT_ZERO
 
 
 @lowers("DepthToSpace")
@@ -95,60 +95,6 @@ def compress(call: Call) -> Value:
         return value.moved(lambda array: array.reshape(-1)[kept])
     axis = call.axis(call.node.integer("axis", 0), len(value.shape))
     return value.moved(lambda array: np.take(array, kept, axis=axis))
-
-
-@lowers("ScatterElements", "Scatter")
-def scatter_elements(call: Call) -> Value:
-    """Write entries to constant places along one axis."""
-    value, updates = call.value(0), call.value(2)
-    index = call.constant(1, "the index")
-    axis = call.axis(call.node.integer("axis", 0), len(value.shape))
-    places = np.asarray(index.integers(), dtype=np.int64).reshape(index.shape)
-    if places.ndim != len(value.shape) or updates.shape != places.shape:
-        call.refuse(f"an index of shape {places.shape} does not fit {updates.shape} and {value.shape}")
-    grid: list[IndexArray] = list(np.indices(places.shape, sparse=True))
-    grid[axis] = _wrapped(call, places, value.shape[axis])
-    flat = np.arange(int(np.prod(value.shape))).reshape(value.shape)[tuple(grid)]
-    return _scattered(call, value, flat, updates)
-
-
-@lowers("ScatterND")
-def scatter_nd(call: Call) -> Value:
-    """Write slices to places named by constant tuples."""
-    value, updates, index = call.value(0), call.value(2), call.constant(1, "the index")
-    depth = index.shape[-1] if index.shape else 0
-    if not 0 < depth <= len(value.shape) or updates.shape != (*index.shape[:-1], *value.shape[depth:]):
-        call.refuse(f"an index of shape {index.shape} does not fit {updates.shape} and {value.shape}")
-    tuples = np.asarray(index.integers(), dtype=np.int64).reshape(index.shape)
-    parts = tuple(_wrapped(call, tuples[..., i], value.shape[i]) for i in range(depth))
-    flat = np.arange(int(np.prod(value.shape))).reshape(value.shape)[parts]
-    return _scattered(call, value, flat, updates)
-
-
-def _wrapped(call: Call, places: IndexArray, length: int) -> IndexArray:
-    if places.size and not (-length <= int(places.min()) and int(places.max()) < length):
-        call.refuse(f"indices {int(places.min())}..{int(places.max())} leave an axis of length {length}")
-    return np.where(places < 0, places + length, places)
-
-
-def _scattered(call: Call, value: Value, places: IndexArray, updates: Value) -> Value:
-    """Replace entries of a tensor, counted in C order, or add to them."""
-    kind = call.node.text("reduction", "none")
-    flat = places.ravel()
-    if len(np.unique(flat)) != len(flat):
-        call.refuse("one place is written twice")
-    if kind not in ("none", "add"):
-        call.refuse(f"reduction {kind} is not lowered")
-    written = np.zeros(int(np.prod(value.shape)), dtype=bool)
-    written[flat] = True
-    source = np.zeros(len(written), dtype=np.int64)
-    source[flat] = np.arange(len(flat))
-    mask = written.reshape(value.shape)
-    spread = updates.moved(lambda array: array.reshape(-1)[source].reshape(value.shape))
-    if kind == "none":
-        return choose(call, mask, spread, value)
-    builder = call.builder
-    return builder.add(builder.data(value), builder.data(_masked(call, spread, mask)))
 
 
 @lowers("CenterCropPad")

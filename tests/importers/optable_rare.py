@@ -81,4 +81,45 @@ ROTATION = [
     ),
 ]  # fmt: skip
 
-MORE_ROWS = [*RESIZE, *ROTATION]
+_TWICE = np.array([[1, 1, 0], [1, -3, 0]])
+_ROWS_TWICE = np.array([[2], [0], [-2]])
+_CACHE = (2, 3, 4)
+
+SCATTER = [
+    Row("scatter_add_twice", "ScatterElements", [(4, 3), _TWICE, (2, 3)], {"reduction": "add"}),
+    Row("scatter_add_twice_axis", "ScatterElements", [(2, 4), _TWICE, (2, 3)], {"axis": -1, "reduction": "add"}),
+    Row("scatter_add_constants", "ScatterElements", [(4, 3), _TWICE, whole(2, 3)], {"reduction": "add"}),
+    Row("scatter_add_to_constant", "ScatterElements", [whole(4, 3), _TWICE, (2, 3)], {"reduction": "add"}),
+    Row("scatter_max", "ScatterElements", [(4, 3), _TWICE, (2, 3)], {"reduction": "max"}),
+    Row("scatter_min", "ScatterElements", [(4, 3), _TWICE, (2, 3)], {"reduction": "min"}),
+    Row("scatter_max_constants", "ScatterElements", [(4, 3), _TWICE, whole(2, 3)], {"reduction": "max"}),
+    Row("scatter_min_into_constant", "ScatterElements", [whole(4, 3), _TWICE, (2, 3)], {"reduction": "min"}),
+    Row(
+        "scatter_max_into_infinity", "ScatterElements", [np.full(2, -np.inf, np.float32), ints(0, 1, 1), (3,)],
+        {"reduction": "max"},
+    ),
+    Row(
+        "scatter_min_into_infinity", "ScatterElements", [np.full(2, np.inf, np.float32), ints(0, 1, 1), (3,)],
+        {"reduction": "min"},
+    ),
+    Row("scatter_mul_constants", "ScatterElements", [(4, 3), _TWICE, whole(2, 3)], {"reduction": "mul"}),
+    Row("scatter_mul_into_constant", "ScatterElements", [whole(3, 3), ints(2, 0, 1).reshape(1, 3), (1, 3)],
+        {"reduction": "mul"}),
+    Row("scatter_nd_add_twice", "ScatterND", [(4, 2), np.array([[2], [2], [-2]]), (3, 2)], {"reduction": "add"}),
+    Row("scatter_nd_max", "ScatterND", [(4, 2), _ROWS_TWICE, (3, 2)], {"reduction": "max"}),
+    Row("scatter_nd_min", "ScatterND", [(4, 2), _ROWS_TWICE, (3, 2)], {"reduction": "min"}),
+    Row("scatter_nd_max_entries", "ScatterND", [(2, 2), np.array([[0, 1], [1, 0], [-2, 1]]), (3,)],
+        {"reduction": "max"}),
+    Row("scatter_nd_mul", "ScatterND", [(4, 2), _ROWS_TWICE, whole(3, 2)], {"reduction": "mul"}),
+    Row("scatter_nd_constants", "ScatterND", [(4, 2), _ROWS_TWICE, whole(3, 2)], {"reduction": "add"}),
+    Row("scatter_nd_nothing", "ScatterND", [(3, 2), np.zeros((0, 1), np.int64), np.zeros((0, 2), np.float32)]),
+    Row("tensor_scatter", "TensorScatter", [_CACHE, (2, 2, 4), ints(1, 0)], opset=24),
+    Row("tensor_scatter_start", "TensorScatter", [_CACHE, whole(2, 3, 4)], opset=24),
+    Row("tensor_scatter_constant", "TensorScatter", [whole(2, 3, 4), (2, 1, 4), ints(2, 1)], opset=24),
+    Row("tensor_scatter_round", "TensorScatter", [_CACHE, (2, 2, 4), ints(2, 5)], {"mode": "circular"}, opset=24),
+    Row(
+        "tensor_scatter_axis", "TensorScatter", [(2, 2, 3, 2), (2, 1, 3, 2), ints(1, 0)], {"axis": 1}, opset=24,
+    ),
+]  # fmt: skip
+
+MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER]

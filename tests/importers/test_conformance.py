@@ -18,8 +18,8 @@ REVIEWED = {
 # Affine or piecewise linear in some input, and not lowered: the full list.
 NOT_LOWERED = {
     "DeformConv", "GridSample", "NegativeLogLikelihoodLoss",
-    "OptionalGetElement", "Resize", "Scan", "ScatterElements", "ScatterND", "Split",
-    "TensorScatter", "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
+    "OptionalGetElement", "Resize", "Scan", "Split",
+    "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
     "RoiAlign",
 }  # fmt: skip
 
