@@ -6,14 +6,16 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from exactbox.polytope.errors import ExactboxError, InputError
 from exactbox.verify import check as checker
+
+_T = TypeVar("_T")
 
 NOT_BOUND = "the binding to an ONNX file was not checked: the certificate speaks of its program file alone"
 
@@ -116,6 +118,11 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
         std=_numbers(where, info.get("std")) if options.std is None else options.std,
         verify=options.verify,
     )
+    points = info.get("slice")
+    if points:
+        from exactbox.slices import slice_of_texts
+
+        loaded = loaded.on(_read_info(where, "slice", lambda: slice_of_texts([str(point) for point in points])))
     found = program_hash(loaded.program)
     stated = "".join(f", {name} {value}" for name, value in _given(info).items())
     if found != sha256:
@@ -144,7 +151,9 @@ def _read(path: Path) -> bytes:
 
 def _given(info: Mapping[str, Any]) -> dict[str, str]:
     """Return the options of the import that a certificate mentions, in words."""
-    return {name: _shown(info[name]) for name in ("output", "dims", "mean", "std") if info.get(name)}
+    given = {name: _shown(info[name]) for name in ("output", "dims", "mean", "std") if info.get(name)}
+    points = info.get("slice")
+    return {**given, "restricted to": f"the slice through its {len(points)} recorded points"} if points else given
 
 
 def _shown(value: object) -> str:
@@ -167,7 +176,11 @@ def _numbers(where: str, value: object) -> list[Fraction] | None:
 
     if not isinstance(value, list) or not value:
         return None
+    return _read_info(where, "preprocessing", lambda: [parse_number(str(entry)) for entry in value])
+
+
+def _read_info(where: str, what: str, read: Callable[[], _T]) -> _T:
     try:
-        return [parse_number(str(entry)) for entry in value]
+        return read()
     except ExactboxError as error:
-        raise InputError(f"{where}: the info about the preprocessing is no list of numbers: {error}") from None
+        raise InputError(f"{where}: the info about the {what} is no list of numbers: {error}") from None

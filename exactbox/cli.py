@@ -154,6 +154,12 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
 @click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input; without a box, all of R^d.")
 @click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
 @click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@click.option("--plane", nargs=3, metavar="X1 X2 X3", help="Restrict the model exactly to the plane x1 + s (x2 - x1) + "
+              "t (x3 - x1) through three inputs, each a file, file:row, or numbers \"-0.1,1/3\"; the box cuts x.")
+@click.option("--line", nargs=2, metavar="X1 X2", help="The same on the line x1 + s (x2 - x1).")
+@click.option("--plane-box", "slice_range", nargs=2, metavar="LO HI",
+              help="Bounds of s and t (default: -1/2 3/2, the points with a margin; -inf inf for none).")
+@click.option("--exact-input", is_flag=True, help="Keep numbers of X1, X2, X3 such as 1/3 instead of rounding them.")
 @click.option("--neighbors", is_flag=True, help="Also find the facets of each region and which regions share one.")
 @click.option("--merge", is_flag=True, help="Also count linear regions: neighbours with equal affine maps are one.")
 @click.option("--max-regions", type=click.IntRange(1), metavar="N", help="Stop after N regions; the exit code is 2.")
@@ -174,6 +180,7 @@ def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
     Examples:
       exactbox enumerate model.onnx --box -1 1
       exactbox enumerate model.onnx --box -1 1 --neighbors --merge -o regions.parquet
+      exactbox enumerate cnn.onnx --plane digits.npy:0 digits.npy:1 digits.npy:2 --box 0 1
       exactbox enumerate model.onnx --box-from data.csv --certificate regions.cert.gz --max-regions 100000
     """
     from exactbox.enumerate_command import EnumerateOptions, run_enumerate

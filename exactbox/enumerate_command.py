@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,10 @@ class EnumerateOptions(BoxOptions):
     """The options of ``exactbox enumerate``."""
 
     target: str | None = None
+    plane: Sequence[str] | None = None
+    line: Sequence[str] | None = None
+    slice_range: tuple[str, str] | None = None
+    exact_input: bool = False
     neighbors: bool = False
     merge: bool = False
     max_regions: int | None = None
@@ -53,6 +58,10 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
             domain=domain,
             neighbors=options.neighbors,
             merge=options.merge,
+            plane=options.plane,
+            line=options.line,
+            slice_range=options.slice_range,
+            exact_input=options.exact_input,
             max_regions=options.max_regions,
             time_limit=options.time_limit,
             certificate=options.certificate,

@@ -6,7 +6,7 @@ import functools
 import os
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from fractions import Fraction
@@ -25,8 +25,10 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Enumeration, Part, Progress, Space
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import Program
+from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
 from exactbox.saving import Info, model_info
+from exactbox.slices import read_slice, slice_domain
 from exactbox.verify.tree_certificate import certified_regions
 from exactbox.witness_classes import classes_at
 
@@ -71,6 +73,11 @@ class Enumerated:
     def __getitem__(self, number: int) -> Region:
         cell = self.cells[number]
         return Region(self.model.program, self.domain.domain, cell.pattern, cell.witness, cell.witness)
+
+    def input_at(self, number: int) -> Rationals:
+        """Return the witness of a region as an input of the whole model (d,): on a line or plane, the lifted one."""
+        witness, cut = self.cells[number].witness, self.model.slice
+        return witness if cut is None else cut.lift(witness)
 
     @functools.cached_property
     def class_counts(self) -> dict[str, int]:
@@ -152,6 +159,10 @@ def enumerate(
     box: tuple[object, object] | None = None,
     neighbors: bool = False,
     merge: bool = False,
+    plane: Sequence[object] | None = None,
+    line: Sequence[object] | None = None,
+    slice_range: tuple[object, object] | None = None,
+    exact_input: bool = False,
     max_regions: int | None = None,
     time_limit: float | None = None,
     certificate: str | os.PathLike[str] | None = None,
@@ -166,6 +177,11 @@ def enumerate(
         domain: where; or give ``box`` as a pair of bounds, each one number or one an input. By default all of R^d.
         neighbors: also find the facets of each region, and which regions share one.
         merge: also group the regions into linear regions: equal affine maps, connected through facets.
+        plane: three inputs, each as ``certify`` takes it: enumerate the model restricted exactly to the plane
+            x1 + s (x2 - x1) + t (x3 - x1) through them, with inputs s and t; the domain cuts x.
+        line: two inputs: the same on the line x1 + s (x2 - x1).
+        slice_range: bounds of s and t, by default -1/2 and 3/2.
+        exact_input: keep the numbers of those inputs instead of rounding them to the input's type.
         max_regions: stop cleanly after so many.
         time_limit: stop cleanly after so many seconds; facets of the regions found are still completed.
         certificate: write the certificate that these are all regions here, and the program file beside it; nothing is
@@ -183,6 +199,7 @@ def enumerate(
         check_writable(Path(certificate))
     loaded = model if isinstance(model, Model) else load(model)
     where = stated_domain(loaded.program, domain, box)
+    loaded, where = _sliced(loaded, where, (plane, line), slice_range, exact_input)
     plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
     began = time.monotonic()
     limits = _Limits(max_regions, time_limit, progress)
@@ -200,6 +217,29 @@ def enumerate(
     return Enumerated(
         loaded, where, plan, tuple(taken.cells), classes, complete, reason, time.monotonic() - began, hanging, written
     )
+
+
+def _sliced(
+    model: Model,
+    where: DomainRead,
+    given: tuple[Sequence[object] | None, Sequence[object] | None],
+    bounds: tuple[object, object] | None,
+    exact_input: bool,
+) -> tuple[Model, DomainRead]:
+    """Restrict a model and a domain to the plane or line that was given, if any."""
+    plane, line = given
+    if plane is None and line is None:
+        if bounds is not None:
+            raise InputError("slice_range: it bounds the coordinates of a plane or line; give one")
+        return model, where
+    points = plane if plane is not None else line
+    if points is None or (plane is not None and line is not None):
+        raise InputError("slice: give a plane or a line, not both")
+    if len(points) != (3 if plane is not None else 2):
+        raise InputError(f"slice: a plane takes three inputs and a line two, got {len(points)}")
+    cut = read_slice(model.program, points, exact_input=exact_input)
+    sliced = model.on(cut)
+    return sliced, slice_domain(cut, sliced.program, where, bounds)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from exactbox.documents import Document, model_document, number
 from exactbox.enumerating import Enumerated
 from exactbox.report import Block
 from exactbox.rounding import decimal_text
+from exactbox.slices import Slice
 
 CLASSES = 8
 """Classes in the summary for people; the document holds all."""
@@ -17,6 +18,7 @@ def document(found: Enumerated) -> Document:
     return {
         "model": model_document(found.model),
         "domain": {"text": found.domain.text, "dimension": found.domain.domain.dimension},
+        "slice": None if found.model.slice is None else slice_document(found.model.slice),
         "decision": {"rule": plan.rule, "text": plan.text},
         "regions": len(found),
         "linear_regions": None if whole is None else len(whole.linear_regions),
@@ -33,6 +35,11 @@ def document(found: Enumerated) -> Document:
     }
 
 
+def slice_document(cut: Slice) -> Document:
+    """Return a line or plane as data: the text, the coordinates, and the points as exact numbers."""
+    return {"text": cut.text, "coordinates": list(cut.names), "points": cut.texts}
+
+
 def rate(found: Enumerated) -> float:
     """Return regions a second."""
     return len(found) / max(found.seconds, 2.0**-20)
@@ -44,6 +51,7 @@ def blocks(found: Enumerated) -> list[Block]:
     listed = [
         ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {program.input_size} inputs, "
                    f"{program.unit_count} units"]),
+        ("slice", [] if found.model.slice is None else [found.model.slice.text]),
         ("domain", [found.domain.text]),
         ("regions", [_count_words(found)]),
         ("time", [f"{found.seconds:.2f} s, {rate(found):.0f} regions/s"]),
@@ -73,6 +81,8 @@ def not_claimed(found: Enumerated) -> list[str]:
         said.append("that these are all regions, nor how many there are")
     if not found.complete and found.hanging is not None:
         said.append("neighbours and linear regions across regions that were not found")
+    if found.model.slice is not None:
+        said.append(f"anything off the {found.model.slice.kind}: the regions are those of the model restricted to it")
     if found.classes:
         said.append("that a region has one class: it is the class at the witness, and a region may hold several")
     if found.certificate is not None and (found.hanging is not None or found.classes):

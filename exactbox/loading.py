@@ -6,7 +6,7 @@ import csv
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
@@ -16,6 +16,7 @@ from exactbox.importers.onnx_model import load as import_model
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.preprocessing import Preprocessing, in_front, preprocessing
+from exactbox.slices import Slice
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,11 +25,12 @@ class Model:
 
     Args:
         source: what the importer made of the file.
-        program: the program that statements are about: the preprocessing, if any, then the model.
+        program: the program that statements are about: the slice and the preprocessing, if any, then the model.
         preprocessing: what is done to raw inputs first, or None.
         class_names: the user's names in the order of the compared outputs, or empty.
         output: the output that was asked for, or None.
         dims: the open dimensions that were fixed.
+        slice: the line or plane that the program is restricted to, or None; the inputs are then its coordinates.
     """
 
     source: ImportedModel
@@ -37,6 +39,7 @@ class Model:
     class_names: tuple[str, ...] = ()
     output: str | None = None
     dims: tuple[tuple[str, int], ...] = ()
+    slice: Slice | None = None
 
     @property
     def path(self) -> str:
@@ -54,6 +57,8 @@ class Model:
         Raises:
             InputError: the header has the model's feature names in another order.
         """
+        if self.slice is not None:
+            return self.slice.names
         size, own = self.program.input_size, tuple(self.source.feature_names or ())
         if columns and own and set(columns) == set(own) and tuple(columns) != own:
             raise InputError(f"the columns are not in the model's order, which is {', '.join(own)}")
@@ -61,6 +66,16 @@ class Model:
             if len(names) == size:
                 return tuple(names)
         return tuple(self.program.input_name(i) for i in range(size))
+
+    def on(self, cut: Slice) -> Model:
+        """Return the model restricted to a line or plane; its inputs are the coordinates.
+
+        Raises:
+            InputError: the model is restricted already, or the points have another size than its input.
+        """
+        if self.slice is not None:
+            raise InputError(f"slice: the model is restricted to {self.slice.text} already")
+        return replace(self, program=cut.restrict(self.program), slice=cut)
 
 
 def load(

@@ -37,8 +37,9 @@ def check_table(path: Path) -> None:
 def write_regions(found: Enumerated, path: Path) -> str:
     """Write one row a region; returns the path.
 
-    Columns: ``region`` (a number), ``class_at_witness``, ``witness`` (exact numbers as text), ``pattern`` (as in the
-    certificate's hash), and what was asked for: ``facets``, ``neighbors`` (numbers), ``linear_region`` (a number).
+    Columns: ``region`` (a number), ``class_at_witness``, ``witness`` (exact numbers as text; s and t on a line or
+    plane, whose input x stands in ``input``), ``pattern`` (as in the certificate's hash), and what was asked for:
+    ``facets``, ``neighbors`` (numbers), ``linear_region`` (a number).
 
     Raises:
         InputError: another ending, the file cannot be written, or pyarrow is missing for Parquet.
@@ -53,7 +54,8 @@ def columns(found: Enumerated) -> tuple[str, ...]:
     """Return the names of the columns."""
     decided = ("class_at_witness",) if found.plan.rule != "none" else ()
     more = () if found.hanging is None else ("facets", "neighbors", "linear_region")
-    return ("region", *decided, "witness", "pattern", *more)
+    lifted = () if found.model.slice is None else ("input",)
+    return ("region", *decided, "witness", *lifted, "pattern", *more)
 
 
 def records(found: Enumerated) -> Iterator[Record]:
@@ -65,6 +67,8 @@ def records(found: Enumerated) -> Iterator[Record]:
         if found.classes:
             record["class_at_witness"] = found.classes[i]
         record["witness"] = [exact_text(value) for value in cell.witness.fractions()]
+        if found.model.slice is not None:
+            record["input"] = [exact_text(value) for value in found.input_at(i).fractions()]
         record["pattern"] = pattern_line(cell).decode("ascii").rstrip("\n")
         if whole is not None:
             more = {"facets": whole.facet_counts[i], "neighbors": list(whole.neighbors[i]), "linear_region": group[i]}
@@ -106,7 +110,8 @@ def _parquet(found: Enumerated, path: Path) -> None:
     import pyarrow.parquet
 
     kinds = {"region": pyarrow.int64(), "class_at_witness": pyarrow.string(),
-             "witness": pyarrow.list_(pyarrow.string()), "pattern": pyarrow.string(), "facets": pyarrow.int32(),
+             "witness": pyarrow.list_(pyarrow.string()), "input": pyarrow.list_(pyarrow.string()),
+             "pattern": pyarrow.string(), "facets": pyarrow.int32(),
              "neighbors": pyarrow.list_(pyarrow.int64()), "linear_region": pyarrow.int64()}  # fmt: skip
     schema = pyarrow.schema([(name, kinds[name]) for name in columns(found)])
     rows: list[Record] = []

@@ -106,12 +106,15 @@ def decimal_text(value: Fraction, digits: int = 6) -> str:
 
     >>> decimal_text(Fraction(10) ** 400 / 3), decimal_text(Fraction(1, 4)), decimal_text(Fraction(0))
     ('3.33333e+399', '0.25', '0')
+    >>> decimal_text(Fraction(50)), decimal_text(Fraction(10**6))
+    ('50', '1e+6')
     """
     from decimal import Context, Decimal
 
     context = Context(prec=digits, Emax=10**9, Emin=-(10**9))
     quotient = context.divide(Decimal(value.numerator), Decimal(value.denominator))
-    text = f"{quotient.normalize(context):g}"
+    short = quotient.normalize(context)
+    text = f"{short:f}" if 0 <= short.adjusted() < digits else f"{short:g}"
     return text.replace("E", "e")
 
 

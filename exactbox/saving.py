@@ -74,6 +74,7 @@ def model_info(model: Model) -> Info:
         "dims": [f"{name}={size}" for name, size in model.dims],
         "mean": [] if steps is None else _texts(steps.mean_stated),
         "std": [] if steps is None else _texts(steps.std_stated),
+        "slice": [] if model.slice is None else model.slice.exact_points,
     }
 
 

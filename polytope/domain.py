@@ -74,7 +74,9 @@ class Domain:
     @property
     def is_everything(self) -> bool:
         """Whether the domain is all of R^d."""
-        return not len(self.rows) and all(b is None for b in (*self.lower, *self.upper))
+        return not self.dimension < self.size and not len(self.rows) and all(
+            b is None for b in (*self.lower, *self.upper)
+        )
 
     @property
     def is_box(self) -> bool:

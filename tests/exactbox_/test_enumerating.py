@@ -38,7 +38,7 @@ from tests.source_tree import REPOSITORY
 DATA = REPOSITORY / "exactbox" / "data"
 IRIS, FLOWERS = str(DATA / "iris_pipeline.onnx"), str(DATA / "iris_samples.csv")
 KEYS = {
-    "exit_code", "model", "domain", "decision", "regions", "linear_regions", "complete", "reason", "seconds",
+    "exit_code", "model", "domain", "slice", "decision", "regions", "linear_regions", "complete", "reason", "seconds",
     "regions_per_second", "classes_at_witnesses", "neighbor_pairs", "mean_facets", "proved", "not_claimed",
     "certificate", "written",
 }  # fmt: skip

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from exactbox.polytope import exact as interpreter
-from exactbox.polytope.domain import box
+from exactbox.polytope.domain import Domain, box, everything
+from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.enumeration import enumerate_regions
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Provenance
 from exactbox.polytope.rational import Rationals, exact
-from exactbox.polytope.restriction import restrict, through_points
+from exactbox.polytope.restriction import preimage, restrict, through_points
 from tests.nets import BATTERY, random_mlp
+
+WIDE = box([-9, -9], [9, 9])
+ORIGIN, AXES = exact([0, 0, 0]), exact([[1, 0], [0, 1], [1, 1]])
+TRIANGLE = domain_from_rows([0, 0], [None, None], [[1, 1]], [1])
 
 
 @pytest.mark.parametrize("name", [name for name in BATTERY if BATTERY[name]().input_size == 2])
@@ -71,3 +78,63 @@ def test_wrong_shapes_are_refused(origin: Rationals, directions: Rationals, mess
 def test_one_point_spans_nothing() -> None:
     with pytest.raises(InputError, match="points: expected shape"):
         through_points(exact([[1, 2]]))
+
+
+PREIMAGES = {
+    "all of R^3": (everything(3), WIDE, 0, 2),
+    "a cube meets the plane in a hexagon": (box([-1, -1, -1], [1, 1, 1]), WIDE, 2, 2),
+    "a bound of one coordinate alone": (box([-1, None, None], [1, None, None]), WIDE, 0, 2),
+    "far redundant rows": (box([-1, -1, -99], [1, 1, 99]), WIDE, 0, 2),
+    "a slab": (box([None, None, 0], [None, None, 1]), WIDE, 2, 2),
+    "a coordinate of width zero": (box([None, None, 1], [None, None, 1]), WIDE, None, 1),
+    "one point": (box([0, 0, 0], [0, 0, 0]), WIDE, None, 0),
+    "a corner touches": (box([-9, -9, 18], [9, 9, 20]), WIDE, None, 0),
+    "an unbounded frame": (box([-1, -1, -1], [1, 1, 1]), everything(2), 2, 2),
+    "a polytope with a row": (domain_from_rows([0, 0, 0], [None] * 3, [[1, 1, 1]], [1]), WIDE, 1, 2),
+    "a polytope with an equation": (domain_from_rows([None] * 3, [None] * 3, [], [], [[1, 0, 1]], [1]), WIDE, None, 1),
+}
+
+
+@pytest.mark.parametrize("name", PREIMAGES)
+def test_preimages(name: str) -> None:
+    domain, frame, rows, dimension = PREIMAGES[name]
+    part = preimage(domain, ORIGIN, AXES, frame)
+    assert part.dimension == dimension
+    if rows is not None:
+        assert len(part.rows) == rows
+    steps = [Fraction(k, 4) for k in range(-42, 43, 3)]
+    for s in steps:
+        for t in steps:
+            inside = frame.contains(exact([s, t])) and domain.contains(exact([s, t, s + t]))
+            assert part.contains(exact([s, t])) == inside
+    assert domain.contains(exact([*part.witness.fractions(), sum(part.witness.fractions())]))
+
+
+def test_a_line_has_an_interval() -> None:
+    part = preimage(TRIANGLE, exact(["1/3", "1/4"]), exact([[1], [1]]), box([-9], [9]))
+    assert (part.lower, part.upper, len(part.rows)) == ((Fraction(-1, 4),), (Fraction(5, 24),), 0)
+
+
+def test_many_rows_leave_those_of_the_polygon() -> None:
+    rng = np.random.default_rng(3)
+    origin, directions = through_points(exact(rng.random((3, 60)).astype(np.float32)))
+    part = preimage(box([0] * 60, [1] * 60), origin, directions, box([-2, -2], [3, 3]))
+    assert 3 <= len(part.rows) < 30
+    for point in rng.uniform(-2, 3, (200, 2)):
+        y = exact(point)
+        x = origin + Rationals(directions.num.dot(y.num), directions.den * y.den)
+        assert part.contains(y) == box([0] * 60, [1] * 60).contains(x)
+
+
+@pytest.mark.parametrize(
+    ("domain", "message"),
+    [
+        (box([5, 5, 0], [6, 6, 1]), "empty"),
+        (box([0, 0, 30], [1, 1, 40]), "empty"),
+        (domain_from_rows([None] * 3, [None] * 3, [[1, 1, -1]], [-1]), "empty: a row or bound .* violated by 1 every"),
+        (domain_from_rows([None] * 3, [None] * 3, [], [], [[1, 1, -1]], [1]), "empty"),
+    ],
+)
+def test_nothing_is_left(domain: Domain, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        preimage(domain, ORIGIN, AXES, WIDE)
