@@ -32,18 +32,19 @@ def classes_at(program: Program, plan: DecisionPlan, points: Sequence[Rationals]
     for start in range(0, len(points), BATCH):
         part = points[start : start + BATCH]
         near = np.stack([point.to_float() for point in part], axis=1)
-        for point, name in zip(part, _enclosed(program, plan, near), strict=True):
+        found = certain_classes(program, plan, near, np.abs(near) * 2.0**-52 + 2.0**-1074)
+        for point, name in zip(part, found, strict=True):
             names.append(name or _exact(program, plan, point))
     return tuple(names)
 
 
-def _enclosed(program: Program, plan: DecisionPlan, near: Floats) -> list[str]:
-    """Name what is decided for sure at points (d, b) that are known up to rounding; empty text where it is not."""
+def certain_classes(program: Program, plan: DecisionPlan, near: Floats, radius: Floats) -> list[str]:
+    """Name what is decided for sure, strictly, at points (d, b) known up to a radius; empty text where it is not."""
     with np.errstate(all="ignore"):
-        outputs = enclose(program, near, radius=np.abs(near) * 2.0**-52 + 2.0**-1074)[-1]
+        outputs = enclose(program, near, radius=radius)[-1]
         direction = -1.0 if plan.rule == "argmin" else 1.0
-        scores, radius = direction * outputs.centre[list(plan.outputs)], outputs.radius[list(plan.outputs)]
-        low, high = np.nextafter(scores - radius, -np.inf), np.nextafter(scores + radius, np.inf)
+        scores, spread = direction * outputs.centre[list(plan.outputs)], outputs.radius[list(plan.outputs)]
+        low, high = np.nextafter(scores - spread, -np.inf), np.nextafter(scores + spread, np.inf)
     if plan.rule == "sign":
         sides = [(low[0] > 0, True), (high[0] < 0, False)]
         named = [(mask, plan.outcome(plan.outputs[0], positive)) for mask, positive in sides]

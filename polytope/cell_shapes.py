@@ -106,6 +106,22 @@ class CellShapes:
         shape = len(rows), self.domain.size
         return integer_rows(from_fractions(matrix, shape), from_fractions(rhs), sources)
 
+    def source(self, name: int) -> RowSource:
+        """Say where a row comes from.
+
+        Raises:
+            InputError: it lies outside the domain, or is of somebody else's making.
+        """
+        first = len(self.chart.rows)
+        if 0 < name <= first:
+            return self.chart.sources[name - 1]
+        pair = abs(name) - 1 - first
+        for layer in self.layers:
+            if 0 <= pair - layer.base < len(layer.pairs):
+                unit, low, high = layer.pairs[pair - layer.base].tolist()
+                return RowSource("unit", layer.position, unit, high if name > 0 else low)
+        raise InputError(f"row {name}: neither of the domain nor of a unit")
+
     def _through(
         self, number: int, shape: Shape, members: Members, winners: Shorts
     ) -> Iterator[tuple[Shape, Members]]:

@@ -34,7 +34,7 @@ class Piece:
 
 @dataclass(frozen=True, eq=False)
 class Wall:
-    """A facet of a piece on which other functions attain the maximum too.
+    """A facet of a piece on which several functions attain the maximum.
 
     Args:
         tied: all functions that attain the maximum on it, by number.
@@ -72,7 +72,7 @@ def envelope(shape: Shape, scores: Sequence[Row], tie: Tie = "first") -> list[Pi
 
 
 def walls(piece: Piece, scores: Sequence[Row]) -> list[Wall]:
-    """List the facets of a piece where further functions attain the maximum.
+    """List the facets of a piece where several functions attain the maximum; all, where several do on the piece.
 
     >>> from exactbox.polytope.shapes import cube
     >>> [piece, _] = envelope(cube([-1], [1]), [(1, 0), (-1, 0)])
@@ -89,8 +89,8 @@ def walls(piece: Piece, scores: Sequence[Row]) -> list[Wall]:
     found: list[Wall] = []
     for number, corners in piece.shape.facets:
         tied = [other for other, zero in level if corners <= zero]
-        if tied:
-            everyone = (*piece.equal, *(i for other in tied for i in other))
+        everyone = (*piece.equal, *(i for other in tied for i in other))
+        if len(everyone) > 1:
             found.append(Wall(tuple(sorted(everyone)), number, corners))
     return found
 

@@ -76,7 +76,7 @@ class Shape:
     @functools.cached_property
     def corners(self) -> tuple[tuple[Fraction, ...], ...]:
         """The vertices as n coordinates each, sorted."""
-        return tuple(sorted(tuple(Fraction(v, point[-1]) for v in point[:-1]) for point in self.points))
+        return tuple(sorted(self.corner(i) for i in range(len(self.points))))
 
     @functools.cached_property
     def facets(self) -> tuple[tuple[int, frozenset[int]], ...]:
@@ -92,19 +92,27 @@ class Shape:
                 found.append((number, on_it))
         return tuple(found)
 
-    @functools.cached_property
-    def ring(self) -> tuple[int, ...]:
-        """The vertices of a polygon or a segment in order around it, by number."""
-        after: dict[int, list[int]] = {i: [] for i in range(len(self.points))}
-        for _, ends in self.facets if self.dimension == 2 else ():
-            first, second = sorted(ends)
-            after[first].append(second)
-            after[second].append(first)
-        order = [0]
-        while len(order) < len(self.points):
-            following = after[order[-1]] or [1]
-            order.append(next(i for i in following if i not in order[-2:]))
+    def around(self, face: frozenset[int]) -> tuple[int, ...]:
+        """Return the vertices of a polygon (a face, or all of a shape in a plane) in order around it, by number.
+
+        Up to two vertices come in the order of their coordinates.
+        """
+        if len(face) < 3:
+            return tuple(sorted(face, key=self.corner))
+        after: dict[int, list[int]] = {i: [] for i in face}
+        for side in {face & on_it for _, on_it in self.facets}:
+            if len(side) == 2:
+                first, second = side
+                after[first].append(second)
+                after[second].append(first)
+        order = [min(face)]
+        while len(order) < len(face):
+            order.append(next(i for i in sorted(after[order[-1]]) if i not in order[-2:]))
         return tuple(order)
+
+    def corner(self, i: int) -> tuple[Fraction, ...]:
+        """Return the n coordinates of a vertex."""
+        return tuple(Fraction(v, self.points[i][-1]) for v in self.points[i][:-1])
 
     @functools.cached_property
     def volume(self) -> Fraction:

@@ -103,7 +103,7 @@ def test_identical_functions_win_together() -> None:
     piece = only(envelope(square, scores))
     assert (piece.winner, piece.equal, piece.shape) == (0, (0, 1), square)
     assert only(envelope(square, scores, "last")).winner == 1
-    assert walls(piece, scores) == []
+    assert [wall.tied for wall in walls(piece, scores)] == [(0, 1)] * 4
 
 
 def test_a_tie_on_a_face_is_a_wall_without_another_piece() -> None:

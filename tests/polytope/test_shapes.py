@@ -106,24 +106,37 @@ def test_facets_are_the_rows_that_matter() -> None:
     assert sorted(small.names[number] for number, _ in small.facets) == [2, 9, 9, 9]
 
 
-def test_the_ring_goes_around() -> None:
+def ring(shape: Shape) -> tuple[int, ...]:
+    return shape.around(frozenset(range(len(shape.points))))
+
+
+def test_the_vertices_of_a_polygon_in_order() -> None:
     shape: Shape | None = cube([-1, -1], [1, 1])
-    for number, row in enumerate([(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, 1)], 1):
+    for number, row in enumerate([(1, 1, 1), (-1, 1, 1), (1, -1, 1), (-1, -1, 1), (3, 1, 2)], 1):
         shape = shape and shape.cut(row, number)
-    assert shape is not None and sorted(shape.ring) == [0, 1, 2, 3]
-    sides = {frozenset(pair) for pair in zip(shape.ring, (*shape.ring[1:], shape.ring[0]), strict=True)}
+    assert shape is not None and sorted(ring(shape)) == [0, 1, 2, 3, 4]
+    sides = {frozenset(pair) for pair in zip(ring(shape), (*ring(shape)[1:], ring(shape)[0]), strict=True)}
     assert sides == {on_it for _, on_it in shape.facets}
 
 
-def test_the_ring_of_a_segment_and_of_a_triangle() -> None:
-    assert cube([0], [1]).ring == (0, 1)
+def test_the_vertices_of_faces_in_order() -> None:
+    solid = cube([0] * 3, [1] * 3).cut((-2, -2, -2, 5), 1)
+    assert solid is not None and len(solid.points) == 10
+    for _, face in solid.facets:
+        order = solid.around(face)
+        for pair in zip(order, (*order[1:], order[0]), strict=True):
+            assert sum(1 for _, other in solid.facets if set(pair) <= other) == 2
+
+
+def test_two_vertices_come_by_their_coordinates() -> None:
+    assert [cube([0], [1]).corner(i) for i in ring(cube([0], [1]))] == [(0,), (1,)]
     triangle = cube([0, 0], [1, 1]).cut((-1, -1, 1), 1)
-    assert triangle is not None and sorted(triangle.ring) == [0, 1, 2]
+    assert triangle is not None and sorted(ring(triangle)) == [0, 1, 2]
 
 
 def test_a_point_is_a_polytope_of_volume_one() -> None:
     point = cube([], [])
-    assert (point.points, point.ring) == (((1,),), (0,))
+    assert (point.points, ring(point)) == (((1,),), (0,))
     assert (point.volume, point.dimension) == (Fraction(1), 0)
 
 
