@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactbox.boxes import DomainRead
 from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.fixing import opened, pinned
 from exactbox.importers.deployed import (
     LogitReader,
     RuntimeRefusal,
@@ -24,8 +26,8 @@ from exactbox.importers.deployed import (
     run_single,
     score_output,
 )
+from exactbox.importers.fixing import pins
 from exactbox.importers.limits import Limits
-from exactbox.importers.onnx_file import read_onnx
 from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.enclosed import Arithmetic
@@ -76,6 +78,7 @@ class Setup:
     upper: str | None = None
     measure: bool = True
     limits: Limits = DEFAULT_LIMITS
+    fix: tuple[tuple[str, object], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -142,18 +145,20 @@ def set_up(setup: Setup) -> Bench:
         InputError: the file or an option is malformed.
         UnsupportedModelError: the explained output is not piecewise linear.
     """
-    lowered = lower_file(read_onnx(setup.path, setup.limits), setup.output, dict(setup.dims), setup.limits)
+    file = opened(setup.path, setup.limits, dict(setup.dims), dict(setup.fix))
+    lowered = lower_file(file, setup.output, dict(setup.dims), setup.limits)
     program = simplify(lowered.program)
     plan = plan_decision(program, setup.decision, setup.output_row, setup.target, setup.class_names)
     reader = logit_reader(lowered)
     inner = [*dict.fromkeys([*reader.tensors, *inner_tensors(lowered)])]
     size = program.input_size
     bounded = setup.lower is not None or setup.upper is not None
+    domain = box([setup.lower] * size, [setup.upper] * size) if bounded else everything(size)
     return Bench(
         lowered,
         program,
         plan,
-        box([setup.lower] * size, [setup.upper] * size) if bounded else everything(size),
+        pinned(DomainRead(domain, "the box"), pins(program.inputs, file.fixed)).domain,
         coarsest(lowered),
         reader,
         label_output(lowered),

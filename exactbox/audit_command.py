@@ -18,9 +18,10 @@ from exactbox.comparing import compare
 from exactbox.comparing_report import comparison_blocks, comparison_document
 from exactbox.datasets import split_data
 from exactbox.files import check_writable, write_whole
-from exactbox.importers.inventory import inventory
+from exactbox.fixing import opened, parse_fixes
+from exactbox.importers.inventory import inventory_of
 from exactbox.inventory_report import inventory_blocks, inventory_document
-from exactbox.loading import parse_dims
+from exactbox.loading import parse_dims, parse_limits
 from exactbox.plots import require_matplotlib
 from exactbox.progress import Stages
 from exactbox.report import print_blocks
@@ -48,11 +49,21 @@ class AuditOptions:
     plot: str | None = None
     out: str | None = None
     dim: Sequence[str] = ()
+    fix: Sequence[str] = ()
+    limit: Sequence[str] = ()
 
 
-def run_inventory(model: str, as_json: bool, output: str | None = None, dim: Sequence[str] = ()) -> int:
+def run_inventory(
+    model: str,
+    as_json: bool,
+    output: str | None = None,
+    dim: Sequence[str] = (),
+    fix: Sequence[str] = (),
+    limit: Sequence[str] = (),
+) -> int:
     """List what a model holds; 0 for refused models too."""
-    found = inventory(model, output, parse_dims(dim))
+    caps, dims = parse_limits(limit), parse_dims(dim)
+    found = inventory_of(opened(model, caps, dims, parse_fixes(fix)), output, dims, caps)
     if as_json:
         click.echo(_json({"exit_code": 0, **inventory_document(found)}))
     else:
@@ -78,6 +89,8 @@ def run_audit(options: AuditOptions, as_json: bool) -> int:
             target=options.target,
             class_names=options.class_names,
             dims=parse_dims(options.dim),
+            fix=parse_fixes(options.fix),
+            limits=parse_limits(options.limit),
             box=options.box,
             distances=options.distances,
             workers=options.workers or os.cpu_count() or 1,
@@ -103,6 +116,8 @@ def run_compare(
     outputs: tuple[str, str] | None = None,
     points: int = 4096,
     dim: Sequence[str] = (),
+    fix: Sequence[str] = (),
+    limit: Sequence[str] = (),
 ) -> int:
     """Compare two models; 0 for equal, 1 for different, 2 for undecided."""
     found = compare(
@@ -112,6 +127,8 @@ def run_compare(
         data=split_data(data) if data else None,
         outputs=outputs or (None, None),
         dims=parse_dims(dim),
+        fix=parse_fixes(fix),
+        limits=parse_limits(limit),
         points=points,
     )
     code = CODES[found.verdict]

@@ -7,18 +7,15 @@ from typing import Any, TypeVar
 
 import click
 
+from exactbox.model_options import model_options
+
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
 def _shared(command: _F) -> _F:
     """Add the options that say how a model is read and how results are printed."""
-    for option in reversed([
-        click.option("--dim", multiple=True, metavar="NAME=N",
-                     help="Fix a dimension that the file leaves open (a leading batch dimension is 1)."),
-        click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output."),
-    ]):  # fmt: skip
-        command = option(command)
-    return command
+    as_json = click.option("--json", "as_json", is_flag=True, help="One JSON object on standard output.")
+    return model_options(as_json(command))
 
 
 @click.command()

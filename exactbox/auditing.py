@@ -16,8 +16,9 @@ import numpy as np
 from exactbox.audit_bench import Bench, Setup, set_up
 from exactbox.audit_chunk import Bools, Chunk, Floats, Ints, Observed, examine, program_entries
 from exactbox.datasets import Dataset, read_dataset, read_labels
+from exactbox.fixing import opened
 from exactbox.importers.deployed import RuntimeRefusal
-from exactbox.importers.inventory import Cost, Inventory, inventory
+from exactbox.importers.inventory import Cost, Inventory, inventory_of
 from exactbox.importers.limits import Limits
 from exactbox.loading import read_class_names
 from exactbox.polytope.errors import BudgetError, InputError
@@ -148,6 +149,7 @@ def audit(
     target: int | str | None = None,
     class_names: Sequence[str] | str | Path | None = None,
     dims: Mapping[str, int] | None = None,
+    fix: Mapping[str, object] | None = None,
     box: tuple[object, object] | None = None,
     distances: bool | None = None,
     workers: int = 1,
@@ -160,6 +162,7 @@ def audit(
         data: samples as the runtime would be fed: an array or file, or a mapping from input names to these.
         labels: one class a sample, by name or index.
         output: see ``load``; ``output_row``, ``decision`` and ``class_names`` as for ``certify``.
+        fix: inputs, or entries of them, that become constants; the data must have fixed entries at their values.
         box: bounds of every input, for regions and distances; the data must lie inside.
         distances: whether to measure distances; by default where it is cheap.
         workers: processes; results do not depend on it. With more than one, a script needs the usual
@@ -173,12 +176,14 @@ def audit(
     heard.begin("reading the model")
     caps = limits or Limits()
     fixed = tuple(sorted((dims or {}).items()))
-    listed = inventory(model, output, dict(fixed), caps)
+    constants = tuple((fix or {}).items())
+    listed = inventory_of(opened(model, caps, dict(fixed), fix), output, dict(fixed), caps)
     names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
     low, high = (None, None) if box is None else (str(box[0]), str(box[1]))
     measured = _measured(distances, listed.cost, decision)
     setup = Setup(
-        os.fspath(model), output, fixed, decision, output_row, target, names, low, high, not measured, caps
+        os.fspath(model), output, fixed, decision, output_row, target, names, low, high, not measured, caps,
+        constants,
     )
     bench = set_up(setup)
     heard.begin("reading the data")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -110,17 +110,29 @@ def ball(given: DomainRead, point: Rationals, radius: object) -> DomainRead:
     size = exact(radius).reshape(-1)
     if size.size != 1 or size.item(0) < 0:
         raise InputError(f"eps: expected one number that is not negative, got {radius}")
-    domain, reach = given.domain, size.item(0)
-    entries = point.fractions()
-    low = [_tighter(bound, x - reach, max) for bound, x in zip(domain.lower, entries, strict=True)]
-    high = [_tighter(bound, x + reach, min) for bound, x in zip(domain.upper, entries, strict=True)]
+    reach = size.item(0)
+    low = {i: x - reach for i, x in enumerate(point.fractions())}
+    high = {i: x + reach for i, x in enumerate(point.fractions())}
     text = f"L-infinity distance at most {exact_text(reach, 20)} from the input"
-    where = text if domain.is_everything else f"{given.text}, and {text}"
+    return cut_at(given, low, high, text if given.domain.is_everything else f"{given.text}, and {text}")
+
+
+def cut_at(
+    given: DomainRead, lower: Mapping[int, Fraction], upper: Mapping[int, Fraction], text: str
+) -> DomainRead:
+    """Cut a domain with bounds of some coordinates, exactly.
+
+    Raises:
+        InputError: nothing is left.
+    """
+    domain = given.domain
+    low = [_tighter(bound, lower[i], max) if i in lower else bound for i, bound in enumerate(domain.lower)]
+    high = [_tighter(bound, upper[i], min) if i in upper else bound for i, bound in enumerate(domain.upper)]
     if domain.is_box:
-        return DomainRead(box(low, high), where)
+        return DomainRead(box(low, high), text)
     rows, equations = domain.rows, domain.equalities
     matrix, rhs = Rationals(rows.matrix), Rationals(rows.rhs)
-    return DomainRead(domain_from_rows(low, high, matrix, rhs, equations[:, :-1], equations[:, -1]), where)
+    return DomainRead(domain_from_rows(low, high, matrix, rhs, equations[:, :-1], equations[:, -1]), text)
 
 
 def check_inside(given: DomainRead, point: Rationals, names: Sequence[str], unrounded: Rationals | None = None) -> None:

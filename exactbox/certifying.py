@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from exactbox.boxes import DomainRead, ball, box_between, check_inside, everywhere
 from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.fixing import pinned
 from exactbox.inputs import InputRead, read_inputs
 from exactbox.loading import Model, load
 from exactbox.measures import Geometry, geometry
@@ -203,7 +204,7 @@ def certify(
     heard = watcher or Silent()
     read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
     names = loaded.input_names(read.columns)
-    stated = stated_domain(loaded.program, domain, box, lower, upper)
+    stated = pinned(stated_domain(loaded.program, domain, box, lower, upper), loaded.pins, names)
     check_inside(stated, read.point, names, read.given)
     where = stated if eps is None else ball(stated, read.point, eps)
     plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)

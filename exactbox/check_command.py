@@ -23,6 +23,8 @@ class CheckOptions:
     mean: str | None = None
     std: str | None = None
     dim: Sequence[str] = ()
+    fix: Sequence[str] = ()
+    limit: Sequence[str] = ()
     runtime: bool = True
 
 
@@ -30,10 +32,13 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
     """Check a certificate, print what is proved, and return 0 where it is accepted and 1 where it is rejected."""
     chosen = ModelOptions()
     if options.model is not None:
-        from exactbox.loading import parse_dims
+        from exactbox.fixing import parse_fixes
+        from exactbox.loading import parse_dims, parse_limits
 
-        dims = parse_dims(options.dim) or None
-        chosen = ModelOptions(options.output, dims, options.mean, options.std, options.runtime)
+        chosen = ModelOptions(
+            options.output, parse_dims(options.dim) or None, parse_fixes(options.fix) or None,
+            parse_limits(options.limit), options.mean, options.std, options.runtime,
+        )  # fmt: skip
     program = None if options.program is None else Path(options.program)
     report = check(options.certificate, options.model, program=program, options=chosen)
     if as_json:

@@ -10,10 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exactbox.polytope.errors import ExactboxError, InputError
 from exactbox.verify import check as checker
+
+if TYPE_CHECKING:
+    from exactbox.importers.limits import Limits
 
 _T = TypeVar("_T")
 
@@ -60,6 +63,8 @@ class ModelOptions:
 
     output: str | None = None
     dims: Mapping[str, int] | None = None
+    fix: Mapping[str, object] | None = None
+    limits: Limits | None = None
     mean: object = None
     std: object = None
     verify: bool = False
@@ -114,6 +119,8 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
         model,
         output=options.output or _text(info.get("output")),
         dims=options.dims or _dims(info.get("dims")),
+        fix=options.fix or _fixes(info.get("fix")),
+        limits=options.limits,
         mean=_numbers(where, info.get("mean")) if options.mean is None else options.mean,
         std=_numbers(where, info.get("std")) if options.std is None else options.std,
         verify=options.verify,
@@ -128,7 +135,7 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
     if found != sha256:
         raise InputError(
             f"{where}: speaks of program {sha256}, but {model}{stated} lowers to {found}: another model, other options "
-            f"(--output, --mean, --std, --dim), or another version of the importer"
+            f"(--output, --mean, --std, --dim, --fix), or another version of the importer"
         )
     return f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program"
 
@@ -151,7 +158,7 @@ def _read(path: Path) -> bytes:
 
 def _given(info: Mapping[str, Any]) -> dict[str, str]:
     """Return the options of the import that a certificate mentions, in words."""
-    given = {name: _shown(info[name]) for name in ("output", "dims", "mean", "std") if info.get(name)}
+    given = {name: _shown(info[name]) for name in ("output", "dims", "fix", "mean", "std") if info.get(name)}
     points = info.get("slice")
     return {**given, "restricted to": f"the slice through its {len(points)} recorded points"} if points else given
 
@@ -169,6 +176,12 @@ def _dims(value: object) -> dict[str, int]:
     from exactbox.loading import parse_dims
 
     return parse_dims([str(entry) for entry in value]) if isinstance(value, list) else {}
+
+
+def _fixes(value: object) -> dict[str, str]:
+    from exactbox.fixing import parse_fixes
+
+    return parse_fixes([str(entry) for entry in value]) if isinstance(value, list) else {}
 
 
 def _numbers(where: str, value: object) -> list[Fraction] | None:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from exactbox import __version__, audit_options
+from exactbox.model_options import model_options
 from exactbox.outcome import guarded
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -58,8 +59,7 @@ def import_options(command: _F) -> _F:
         click.option("--mean", metavar="M", help="Raw inputs are first mapped to (x - M) / S, exactly: one number, one "
                      "a channel (0.485,0.456,0.406), one an input, or a file. Everything is then said of raw inputs."),
         click.option("--std", metavar="S", help="See --mean."),
-        click.option("--dim", multiple=True, metavar="NAME=N",
-                     help="Fix a dimension that the file leaves open (a leading batch dimension is 1)."),
+        model_options,
         click.option("--runtime/--no-runtime", "runtime", default=True,
                      help="Compare the imported program with onnxruntime (default: compare)."),
     ]):  # fmt: skip
@@ -137,7 +137,7 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
     """Check a certificate with the small independent checker.
 
     Without --model, nothing is said about any ONNX file: the certificate speaks of its program file alone. With it,
-    --output, --mean, --std and --dim are as the certificate says, unless they are given.
+    --output, --mean, --std, --dim and --fix are as the certificate says, unless they are given.
 
     \b
     Examples:

@@ -14,8 +14,9 @@ from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file
 from exactbox.certifying import OPINION_SECONDS, Certified, certify
 from exactbox.documents import document
 from exactbox.files import check_writable
+from exactbox.fixing import parse_fixes
 from exactbox.inputs import read_inputs, split_specs
-from exactbox.loading import Model, load, parse_dims
+from exactbox.loading import Model, load, parse_dims, parse_limits
 from exactbox.plots import draw, image_layout, picture_of, require_matplotlib
 from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
@@ -36,6 +37,8 @@ class ImportOptions:
     mean: str | None = None
     std: str | None = None
     dim: Sequence[str] = ()
+    fix: Sequence[str] = ()
+    limit: Sequence[str] = ()
     runtime: bool = True
 
     def load(self) -> Model:
@@ -44,10 +47,12 @@ class ImportOptions:
             self.model,
             output=self.output,
             dims=parse_dims(self.dim),
+            fix=parse_fixes(self.fix),
             mean=self.mean,
             std=self.std,
             class_names=None if self.class_names is None else Path(self.class_names),
             verify=self.runtime,
+            limits=parse_limits(self.limit),
         )
 
 

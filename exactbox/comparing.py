@@ -13,6 +13,7 @@ import numpy as np
 
 from exactbox.boxes import DomainRead, box_between, everywhere
 from exactbox.datasets import read_dataset
+from exactbox.fixing import opened, pinned
 from exactbox.importers.deployed import (
     RuntimeRefusal,
     coarsest,
@@ -20,8 +21,8 @@ from exactbox.importers.deployed import (
     open_session,
     run_single,
 )
+from exactbox.importers.fixing import pins
 from exactbox.importers.limits import Limits
-from exactbox.importers.onnx_file import read_onnx
 from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.polytope import enclosed, exact
 from exactbox.polytope.errors import InputError
@@ -118,6 +119,7 @@ def compare(
     data: object = None,
     outputs: tuple[str | None, str | None] = (None, None),
     dims: Mapping[str, int] | None = None,
+    fix: Mapping[str, object] | None = None,
     points: int = POINTS,
     limits: Limits | None = None,
 ) -> Comparison:
@@ -131,6 +133,7 @@ def compare(
         data: samples to try, as for ``audit``.
         outputs: which output of each model; chosen where None.
         dims: sizes of open dimensions, by name, for the models that have them.
+        fix: inputs, or entries of them, that become constants of both models.
         points: how many points are evaluated at most.
 
     Raises:
@@ -138,9 +141,10 @@ def compare(
         UnsupportedModelError: one of the models is not piecewise linear.
     """
     caps = limits or Limits()
-    one, other = (_side(path, name, dims or {}, caps) for path, name in zip((left, right), outputs, strict=True))
+    one, other = (_side(path, name, dims or {}, fix, caps) for path, name in zip((left, right), outputs, strict=True))
     _check_sizes(one, other)
     where = everywhere(one.program) if box is None else box_between(one.program, *box)
+    where = pinned(where, pins(one.program.inputs, one.lowered.file.fixed))
     given = _given(one, other, data)
     parting = list(divergences(one.program, other.program))
     notes = tuple(_notes(one, other))
@@ -163,8 +167,14 @@ def compare(
     return Comparison(one, other, "undecided", reason, None, found.tried, where.text, notes)
 
 
-def _side(path: str | os.PathLike[str], output: str | None, dims: Mapping[str, int], limits: Limits) -> Side:
-    file = read_onnx(path, limits)
+def _side(
+    path: str | os.PathLike[str],
+    output: str | None,
+    dims: Mapping[str, int],
+    fix: Mapping[str, object] | None,
+    limits: Limits,
+) -> Side:
+    file = opened(path, limits, dims, fix)
     declared = {dim for item in file.graph.inputs for dim in item.dims or () if isinstance(dim, str)}
     fixed = {name: size for name, size in dims.items() if name in declared or "." in name}
     lowered = lower_file(file, output, fixed, limits)

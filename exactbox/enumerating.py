@@ -18,6 +18,7 @@ from exactbox.boxes import DomainRead
 from exactbox.certifying import stated_domain
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.files import check_writable
+from exactbox.fixing import pinned
 from exactbox.loading import Model, load
 from exactbox.polytope.cell_kernels import Cells
 from exactbox.polytope.complex import Complex, ComplexBuilder
@@ -198,7 +199,7 @@ def enumerate(
     if certificate is not None:
         check_writable(Path(certificate))
     loaded = model if isinstance(model, Model) else load(model)
-    where = stated_domain(loaded.program, domain, box)
+    where = pinned(stated_domain(loaded.program, domain, box), loaded.pins, loaded.input_names())
     loaded, where = _sliced(loaded, where, (plane, line), slice_range, exact_input)
     plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
     began = time.monotonic()

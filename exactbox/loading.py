@@ -7,12 +7,14 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+from exactbox.fixing import fixed_texts, opened
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import Model as ImportedModel
-from exactbox.importers.onnx_model import load as import_model
+from exactbox.importers.onnx_model import load_file
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.preprocessing import Preprocessing, in_front, preprocessing
@@ -30,6 +32,7 @@ class Model:
         class_names: the user's names in the order of the compared outputs, or empty.
         output: the output that was asked for, or None.
         dims: the open dimensions that were fixed.
+        fix: inputs, or entries of them, that were fixed, as ``column=value``.
         slice: the line or plane that the program is restricted to, or None; the inputs are then its coordinates.
     """
 
@@ -40,11 +43,17 @@ class Model:
     output: str | None = None
     dims: tuple[tuple[str, int], ...] = ()
     slice: Slice | None = None
+    fix: tuple[str, ...] = ()
 
     @property
     def path(self) -> str:
         """The ONNX file."""
         return self.source.path
+
+    @property
+    def pins(self) -> tuple[tuple[int, Fraction], ...]:
+        """The coordinates of the input that are fixed, and their values; a slice has coordinates of its own."""
+        return () if self.slice is not None else self.source.pins
 
     @property
     def sha256(self) -> str:
@@ -83,6 +92,7 @@ def load(
     *,
     output: str | None = None,
     dims: Mapping[str, int] | None = None,
+    fix: Mapping[str, object] | None = None,
     mean: object = None,
     std: object = None,
     class_names: Sequence[str] | str | Path | None = None,
@@ -94,6 +104,8 @@ def load(
     Args:
         output: which output to explain; by default the one that decides.
         dims: values for dimensions that the file leaves open; a leading batch dimension is 1.
+        fix: values for inputs (by name) or entries of them (``X[0,2]``) that become constants: categories, typically.
+            Text is read as the input's type says. Numbers are the model's own, behind any ``mean`` and ``std``.
         mean: raw inputs are first mapped to ``(x - mean) / std``, exactly: one number, one a channel, or one an entry.
         std: see ``mean``.
         class_names: names in the order of the outputs, or a text, CSV or JSON file of them.
@@ -104,12 +116,15 @@ def load(
         InputError: the file or an option is malformed, or the runtime computes something else.
         UnsupportedModelError: nodes that are not exactly piecewise linear, all of them by name.
     """
-    fixed = dict(dims or {})
-    source = import_model(path, output=output, dims=fixed, verify=verify, limits=limits or Limits())
+    sizes, caps = dict(dims or {}), limits or Limits()
+    file = opened(path, caps, sizes, fix)
+    source = load_file(file, output=output, dims=sizes, verify=verify, limits=caps)
     steps = preprocessing(source.program, mean, std)
+    if steps is not None and source.pins:
+        raise InputError("fix: single entries of an input cannot be fixed together with mean or std")
     program = source.program if steps is None else in_front(source.program, steps)
     names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
-    return Model(source, program, steps, names, output, tuple(sorted(fixed.items())))
+    return Model(source, program, steps, names, output, tuple(sorted(sizes.items())), fix=fixed_texts(file.fixed))
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:
@@ -148,6 +163,24 @@ def parse_dims(pairs: Sequence[str]) -> dict[str, int]:
             raise InputError(f"--dim {pair}: expected NAME=N with a positive whole number, such as length=28")
         found[name] = int(value)
     return found
+
+
+def parse_limits(pairs: Sequence[str]) -> Limits:
+    """Read ``name=value`` pairs that raise (or lower) what a model may cost.
+
+    Raises:
+        InputError: no such limit, or no positive whole number.
+
+    >>> parse_limits(["nodes=200000"]).nodes
+    200000
+    """
+    found: dict[str, int] = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not sign or not value.isdigit():
+            raise InputError(f"--limit {pair}: expected NAME=N with a positive whole number, such as nodes=200000")
+        found[name] = int(value)
+    return Limits().raised(found)
 
 
 def _parser(ending: str) -> Callable[[str], tuple[str, ...]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exactbox.boxes import check_inside, everywhere
 from exactbox.certifying import given_domain
+from exactbox.fixing import pinned
 from exactbox.inputs import read_inputs
 from exactbox.loading import Model
 from exactbox.polytope import region as regions
@@ -27,7 +28,7 @@ def region_at(
         BudgetError: no lucky direction was found.
     """
     program = _program(model)
-    point, where = _read(program, x, domain, exact_input)
+    point, where = _read(model, x, domain, exact_input)
     return regions.region_at(program, point, where)
 
 
@@ -50,7 +51,7 @@ def regions_at(
         InputError: the input does not fit the model or lies outside the domain.
     """
     program = _program(model)
-    point, where = _read(program, x, domain, exact_input)
+    point, where = _read(model, x, domain, exact_input)
     return regions.regions_at(program, point, where, budget)
 
 
@@ -58,9 +59,11 @@ def _program(model: Model | Program) -> Program:
     return model.program if isinstance(model, Model) else model
 
 
-def _read(program: Program, x: object, domain: Domain | None, exact_input: bool) -> tuple[Rationals, Domain]:
+def _read(model: Model | Program, x: object, domain: Domain | None, exact_input: bool) -> tuple[Rationals, Domain]:
+    program = _program(model)
     read = read_inputs(program, x, exact_input=exact_input)
     stated = everywhere(program) if domain is None else given_domain(program, domain)
     names = [program.input_name(i) for i in range(program.input_size)]
+    stated = pinned(stated, model.pins, names) if isinstance(model, Model) else stated
     check_inside(stated, read.point, names, read.given)
     return read.point, stated.domain

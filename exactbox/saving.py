@@ -72,6 +72,7 @@ def model_info(model: Model) -> Info:
         "replaced_constants": [f"{one.node}: {one.expression}" for one in source.replaced_constants],
         "output": model.output or "",
         "dims": [f"{name}={size}" for name, size in model.dims],
+        "fix": list(model.fix),
         "mean": [] if steps is None else _texts(steps.mean_stated),
         "std": [] if steps is None else _texts(steps.std_stated),
         "slice": [] if model.slice is None else model.slice.exact_points,

@@ -62,7 +62,9 @@ class Builder:
         """Append an instruction that makes ``size`` entries laid out as ``shape``; returns its position."""
         self.limits.check_elements(self.label, size)
         self.total += size
-        self.limits.check(self.label, "entries of all vectors", self.total, self.limits.total_elements)
+        self.limits.check(
+            self.label, "entries of all vectors", self.total, self.limits.total_elements, "total_elements"
+        )
         self.instructions.append(instruction)
         self.sizes.append(size)
         self.provenance.append(Provenance(self.label, shape))

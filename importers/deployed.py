@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import onnxruntime
 
+from exactbox.importers.fixing import fixed_feeds
 from exactbox.importers.lower import ARITHMETIC, Step
 from exactbox.importers.onnx_file import OnnxFile
 from exactbox.importers.onnx_model import Lowered
@@ -114,6 +115,7 @@ def feeds(file: OnnxFile, program: Program, points: FloatArray) -> dict[str, Any
         shape = port.shape if batch == 1 else (batch, *port.shape[1:])
         found[port.name] = part.reshape(shape).astype(port.dtype)
         start += port.size
+    found.update(fixed_feeds(file.fixed, batch))
     for item in file.graph.inputs:
         if item.name not in found:
             dims = [dim if isinstance(dim, int) and dim else 1 for dim in item.dims or ()]

@@ -25,7 +25,7 @@ def inlined(where: str, proto: onnx.ModelProto, limits: Limits) -> onnx.ModelPro
     bodies = {(item.domain, item.name): list(item.node) for item in proto.functions}
     sizes: dict[_Key, int] = {}
     total = sum(_size(where, key, bodies, sizes, 0) for key in _calls(proto.graph.node))
-    limits.check(where, "nodes of the inlined functions", total, limits.nodes)
+    limits.check(where, "nodes of the inlined functions", total, limits.nodes, "nodes")
     try:
         return inliner.inline_local_functions(proto)
     except (ValueError, RuntimeError, TypeError) as error:

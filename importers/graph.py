@@ -145,7 +145,7 @@ def read_graph(
     Raises:
         InputError: duplicate or dangling names, a cycle, a malformed tensor or attribute.
     """
-    limits.check(where, "nodes", len(proto.node), limits.nodes)
+    limits.check(where, "nodes", len(proto.node), limits.nodes, "nodes")
     constants = {t.name: read_tensor(f"{where}: initializer '{t.name}'", t, limits) for t in proto.initializer}
     sparse = [_sparse_node(tensor.values.name) for tensor in proto.sparse_initializer]
     nodes = [*sparse, *(read_node(where, item, opsets, limits) for item in proto.node)]

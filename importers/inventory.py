@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from exactbox.importers.builder import Builder
+from exactbox.importers.beginning import begin
 from exactbox.importers.call import ReplacedConstant
+from exactbox.importers.fixing import with_hints
 from exactbox.importers.graph import Graph, GraphInput, Node
 from exactbox.importers.limits import Limits
-from exactbox.importers.lower import Lowering, graph_inputs
+from exactbox.importers.lower import Lowering
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, explained
-from exactbox.importers.ports import input_ports
 from exactbox.importers.registry import heading_of, lowering_of, refusal_of
 from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Scores, Total
 from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
@@ -138,7 +138,11 @@ def inventory(
         InputError: the file is no readable model, or an option does not fit it.
     """
     caps = limits or Limits()
-    file = read_onnx(path, caps)
+    return inventory_of(read_onnx(path, caps), output, dims, caps)
+
+
+def inventory_of(file: OnnxFile, output: str | None, dims: Mapping[str, int] | None, caps: Limits) -> Inventory:
+    """List what a file that was read holds; see ``inventory``."""
     names = candidates(file.path, file.graph.outputs, output)
     tried = [_try(file, name, dims or {}, caps) for name in names[:1]]
     if tried[0].status == "refused":
@@ -147,19 +151,16 @@ def inventory(
 
 
 def _try(file: OnnxFile, name: str, dims: Mapping[str, int], limits: Limits) -> Inventory:
-    nodes, wanted = file.graph.ancestors([name])
-    used = [item for item in file.graph.inputs if item.name in wanted] or list(file.graph.inputs)
     try:
-        ports, notes = input_ports(file.path, file.graph, used, dims)
+        begun = begin(file, name, dims, limits)
     except InputError as error:
-        if dims or not _has_open(used):
+        nodes, wanted = file.graph.ancestors([name])
+        if dims or not _has_open([item for item in file.graph.inputs if item.name in wanted] or file.graph.inputs):
             raise
         return _unlowered(file, name, nodes, str(error))
-    builder = Builder(tuple(ports.values()), limits)
-    lowering = Lowering(builder, limits)
-    lowering.values.update({key: value for key, value in file.graph.constants.items() if key in wanted})
-    lowering.values.update(graph_inputs(builder, ports))
-    entries = {id(node): entry for node, entry in zip(nodes, _lowered_nodes(lowering, nodes, wanted), strict=True)}
+    lowering, nodes, builder = begun.lowering, begun.nodes, begun.lowering.builder
+    judged = _lowered_nodes(lowering, nodes, begun.wanted)
+    entries = {id(node): entry for node, entry in zip(nodes, judged, strict=True)}
     listed = [entries.get(id(node)) or _entry(node, "not needed") for node in file.graph.nodes]
     place = {(node.name, node.op): i for i, node in enumerate(nodes)}
     refusals = sorted(lowering.refusals, key=lambda refusal: place.get((refusal.node, refusal.op), len(nodes)))
@@ -172,11 +173,12 @@ def _try(file: OnnxFile, name: str, dims: Mapping[str, int], limits: Limits) -> 
         else:
             builder.fresh(found.data)
             program, head = builder.program(Port(name, found.data.shape, found.data.dtype), found.head), found.head.ops
+    refusals = with_hints(file.graph, refusals)
     reason = "" if program else f"{len(refusals)} node{'s' * (len(refusals) != 1)} cannot be lowered exactly"
     return Inventory(
         file, tuple(_refused(listed, refusals)), name, "lowered" if program else "refused", reason, tuple(refusals),
-        tuple(ports.values()), program.output.shape if program else None, head, tuple(lowering.replaced),
-        _cost(program) if program else None, *_stored(file.graph), (*file.graph.notes, *notes, *lowering.notes),
+        tuple(begun.ports.values()), program.output.shape if program else None, head, tuple(lowering.replaced),
+        _cost(program) if program else None, *_stored(file.graph), (*file.graph.notes, *begun.notes, *lowering.notes),
     )  # fmt: skip
 
 

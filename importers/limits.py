@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, replace
+from typing import Literal
 
 from exactbox.polytope.errors import InputError
+
+LimitName = Literal["file_bytes", "nodes", "tensor_elements", "total_elements", "unrolled_nodes"]
 
 
 @dataclass(frozen=True)
@@ -25,14 +29,36 @@ class Limits:
     total_elements: int = 2**28
     unrolled_nodes: int = 20_000
 
-    def check(self, where: str, what: str, found: int, cap: int) -> None:
-        """Raise ``InputError`` where ``found`` exceeds ``cap``."""
+    def check(self, where: str, what: str, found: int, cap: int, name: LimitName = "tensor_elements") -> None:
+        """Raise ``InputError`` where ``found`` exceeds ``cap``, which is the named limit or a part of it."""
         if found > cap:
-            raise InputError(f"{where}: {what}: expected at most {cap}, got {found}; raise the limit to import it")
+            needed = getattr(self, name) * -(-found // max(cap, 1))
+            raise InputError(
+                f"{where}: {what}: expected at most {cap}, got {found}; if the model is meant, raise the limit with "
+                f"--limit {name}={needed} (in Python limits=Limits({name}={needed}))"
+            )
 
     def check_elements(self, where: str, found: int) -> None:
         """Raise ``InputError`` for a tensor that is too large."""
         self.check(where, "tensor elements", found, self.tensor_elements)
+
+
+    def raised(self, changes: Mapping[str, int]) -> Limits:
+        """Return these limits with some replaced.
+
+        Raises:
+            InputError: no limit has such a name, or a value is no positive whole number.
+
+        >>> Limits().raised({"nodes": 5}).nodes
+        5
+        """
+        known = [item.name for item in fields(self)]
+        for name, value in changes.items():
+            if name not in known:
+                raise InputError(f"limit {name!r}: no such limit; there are {', '.join(known)}")
+            if value < 1:
+                raise InputError(f"limit {name}: expected a positive whole number, got {value}")
+        return replace(self, **dict(changes))
 
 
 DEFAULT_LIMITS = Limits()

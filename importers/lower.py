@@ -10,6 +10,7 @@ import numpy as np
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.fixing import ENCODERS, Start, settled
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
@@ -84,6 +85,8 @@ class Lowering:
         unknown: tensors behind a refused node that depend on the input.
         users: a node that reads each tensor.
         spent: shared with the lowerings of subgraphs.
+        known: vectors whose entries the user fixed, by position.
+        texts: tensors of text that stay variable: inputs, and what moves their entries.
         place: where the graph stands, for the names of nodes of subgraphs; empty for the model's own.
     """
 
@@ -98,7 +101,17 @@ class Lowering:
     unknown: set[str] = field(default_factory=set)
     users: dict[str, Node] = field(default_factory=dict)
     spent: Spent = field(default_factory=Spent)
+    known: Mapping[int, Rationals] = field(default_factory=dict)
+    texts: set[str] = field(default_factory=set)
     place: str = ""
+
+    def begin(self, constants: Mapping[str, Constant], start: Start) -> None:
+        """Take the graph's constants and inputs as they are before the first node."""
+        self.values.update(constants)
+        self.values.update(start.values)
+        self.known = start.known
+        self.texts.update(start.unknown)
+        self.unknown.update(start.unknown)
 
     def run(self, nodes: Sequence[Node], wanted: Collection[str]) -> None:
         """Lower nodes in order; a node behind a refused one is left out."""
@@ -132,7 +145,11 @@ class Lowering:
         depends = [name in self.unknown or not self._fixed(name) for name in node.inputs]
         if node.op not in _SHAPE_ONLY and any(depends):
             self.unknown.update(name for name in node.outputs if name)
-        why = hopeless(node, depends) or self._misused(node, depends)
+        textual = self.texts.intersection(node.inputs)
+        if textual and node.op in MOVES:
+            self.texts.update(name for name in node.outputs if name)
+        encodes = refusal_of(node) if textual and node.op in ENCODERS else ""
+        why = encodes or hopeless(node, depends) or self._misused(node, depends)
         if why:
             self.refusals.append(Refusal(node.name, node.op, why))
 
@@ -158,6 +175,7 @@ class Lowering:
             if not name or value is None:
                 continue
             self._count(node, math.prod(value.shape))
+            value = settled(value, self.known, self.builder.sizes) if isinstance(value, Data) else value
             self.values[name] = value
             if isinstance(value, (Constant, Data)) and name in wanted:
                 self.steps.append(Step(node, name, value, len(self.builder.sizes), False, bool(self.place)))
@@ -165,16 +183,18 @@ class Lowering:
     def _count(self, node: Node, size: int) -> None:
         self.limits.check_elements(str(node), size)
         self.spent.elements += size
-        self.limits.check(str(node), "elements of all tensors", self.spent.elements, self.limits.total_elements)
+        self.limits.check(str(node), "elements of all tensors", self.spent.elements, self.limits.total_elements,
+                          "total_elements")  # fmt: skip
 
     def _inside(self, graph: Graph, values: Mapping[str, Tensor], place: str) -> list[Tensor]:
         """Lower a subgraph once; its tensors are seen by itself alone."""
         nodes, wanted = graph.ancestors(graph.outputs)
         self.spent.inner_nodes += len(nodes) + 1
-        self.limits.check(place, "nodes of unrolled subgraphs", self.spent.inner_nodes, self.limits.unrolled_nodes)
+        self.limits.check(place, "nodes of unrolled subgraphs", self.spent.inner_nodes, self.limits.unrolled_nodes,
+                          "unrolled_nodes")  # fmt: skip
         inner = Lowering(
             self.builder, self.limits, {**values, **graph.constants}, self.steps, [], self.replaced, self.notes,
-            spent=self.spent, place=f"{place}: ",
+            spent=self.spent, known=self.known, place=f"{place}: ",
         )  # fmt: skip
         inner.run(nodes, wanted)
         if inner.refusals:
@@ -297,14 +317,3 @@ def _evaluated(builder: Builder, output: Data, values: Rationals, source: Consta
     found = enclosed.enclose(program, point, arithmetic, builder.roundings, spread)[position]
     error = 2 * found.radius.reshape(output.shape)  # both the exact value and the runtime's lie within the radius
     return Constant(result, output.dtype, error)
-
-
-def graph_inputs(builder: Builder, names: Mapping[str, Port]) -> dict[str, Tensor]:
-    """Return each graph input as entries of vector 0."""
-    start = 0
-    found: dict[str, Tensor] = {}
-    for name, port in names.items():
-        index = np.arange(start, start + port.size, dtype=np.int64).reshape(port.shape)
-        found[name] = Data((0,), index, port.dtype)
-        start += port.size
-    return found

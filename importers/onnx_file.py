@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import onnx
 from google.protobuf.message import DecodeError
 
+from exactbox.importers.fixing import Fixed
 from exactbox.importers.functions import inlined
 from exactbox.importers.graph import Graph, read_graph
 from exactbox.importers.limits import Limits
@@ -26,6 +27,7 @@ class OnnxFile:
         sha256: hash of the file's bytes, in hexadecimal.
         external: name and hash of each external data file, in the order of first use.
         proto: the whole model with its external data inside.
+        fixed: inputs that the user fixed, wholly or in part.
     """
 
     path: str
@@ -35,6 +37,7 @@ class OnnxFile:
     opsets: tuple[tuple[str, int], ...]
     graph: Graph
     proto: onnx.ModelProto
+    fixed: Mapping[str, Fixed] = field(default_factory=dict)
 
 
 def read_onnx(path: str | os.PathLike[str], limits: Limits) -> OnnxFile:
@@ -56,7 +59,7 @@ def read_onnx(path: str | os.PathLike[str], limits: Limits) -> OnnxFile:
 
 def _read_bytes(where: str, limits: Limits) -> bytes:
     try:
-        limits.check(where, "file size in bytes", os.stat(where).st_size, limits.file_bytes)
+        limits.check(where, "file size in bytes", os.stat(where).st_size, limits.file_bytes, "file_bytes")
         return Path(where).read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
@@ -122,7 +125,7 @@ def _load_external(where: str, proto: onnx.ModelProto, limits: Limits) -> tuple[
         if name not in contents:
             contents[name] = _external_bytes(at, folder, name, limits)
             total += len(contents[name])
-            limits.check(where, "external data in bytes", total, limits.file_bytes)
+            limits.check(where, "external data in bytes", total, limits.file_bytes, "file_bytes")
         tensor.raw_data = _part(at, contents[name], entries)
         tensor.data_location = onnx.TensorProto.DEFAULT
         del tensor.external_data[:]
@@ -138,7 +141,7 @@ def _external_bytes(at: str, folder: Path, name: str, limits: Limits) -> bytes:
             raise InputError(f"{at}: lies outside the model's folder; refused")
         if not target.is_file():
             raise InputError(f"{at}: no such file beside the model")
-        limits.check(at, "file size in bytes", target.stat().st_size, limits.file_bytes)
+        limits.check(at, "file size in bytes", target.stat().st_size, limits.file_bytes, "file_bytes")
         return target.read_bytes()
     except (OSError, RuntimeError) as error:
         raise InputError(f"{at}: cannot be read: {error}") from None

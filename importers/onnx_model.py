@@ -5,16 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 
-from exactbox.importers.builder import Builder
+from exactbox.importers.beginning import begin
 from exactbox.importers.call import ReplacedConstant
+from exactbox.importers.fixing import pins, with_hints
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
-from exactbox.importers.lower import Lowering, graph_inputs
+from exactbox.importers.lower import Lowering
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, chosen_head, explained, model_decision
-from exactbox.importers.ports import input_ports
 from exactbox.importers.runtime import SKIPPED, Confirmation, confirm
-from exactbox.polytope.errors import UnsupportedModelError
+from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Port, Program, Rule
 from exactbox.polytope.simplify import simplify
 
@@ -35,6 +36,7 @@ class Model:
         notes: what else was decided on the way.
         warnings: what the user should know before trusting the result.
         feature_names: names of the input's features, where the model holds them.
+        pins: coordinates of the program's input that are fixed, which it does not read, and their values.
     """
 
     program: Program
@@ -49,6 +51,7 @@ class Model:
     notes: tuple[str, ...]
     warnings: tuple[str, ...]
     feature_names: tuple[str, ...] | None = None
+    pins: tuple[tuple[int, Fraction], ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,11 +92,26 @@ def load(
         UnsupportedModelError: the explained output is not piecewise linear; lists every node that stands in the way.
         InternalError: the runtime disagrees with the program beyond the bound.
     """
-    lowered = lower_file(read_onnx(path, limits), output, dims or {}, limits)
+    file = read_onnx(path, limits)
+    return load_file(file, output=output, dims=dims, decision=decision, class_names=class_names, verify=verify,
+                     limits=limits)  # fmt: skip
+
+
+def load_file(
+    file: OnnxFile,
+    *,
+    output: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    decision: Rule | None = None,
+    class_names: Sequence[str] | None = None,
+    verify: bool = True,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Model:
+    """Import a file that was read, with what was fixed of its inputs; see ``load``."""
+    lowered = lower_file(file, output, dims or {}, limits)
     raw = replace(lowered.program, head=chosen_head(lowered.program, decision, class_names))
     program = simplify(raw)
     confirmation = confirm(lowered.file, lowered.lowering, raw, program, lowered.axis) if verify else SKIPPED
-    file = lowered.file
     return Model(
         program,
         file.path,
@@ -106,6 +124,7 @@ def load(
         lowered.output_choice,
         lowered.notes,
         confirmation.warnings(),
+        pins=pins(program.inputs, file.fixed),
     )
 
 
@@ -131,22 +150,19 @@ def lower_file(file: OnnxFile, output: str | None, dims: Mapping[str, int], limi
 
 def _lower_output(file: OnnxFile, name: str, how: str, dims: Mapping[str, int], limits: Limits) -> Lowered:
     graph = file.graph
-    nodes, wanted = graph.ancestors([name])
-    used = [item for item in graph.inputs if item.name in wanted] or list(graph.inputs)
-    ports, notes = input_ports(file.path, graph, used, dims)
-    builder = Builder(tuple(ports.values()), limits)
-    lowering = Lowering(builder, limits)
-    lowering.values.update({key: value for key, value in graph.constants.items() if key in wanted})
-    lowering.values.update(graph_inputs(builder, ports))
-    lowering.run(nodes, wanted)
+    begun = begin(file, name, dims, limits)
+    lowering, builder = begun.lowering, begun.lowering.builder
+    lowering.run(begun.nodes, begun.wanted)
     if lowering.refusals:
-        raise UnsupportedModelError(file.path, lowering.refusals)
+        raise UnsupportedModelError(file.path, with_hints(graph, lowering.refusals))
+    if name not in lowering.values:
+        raise InputError(f"{file.path}: output '{name}' is made of text that stays variable; choose another output")
     found = explained(file.path, lowering, name)
     head, learnt = model_decision(graph, lowering, name, found)
     builder.label = f"output '{name}'"
     builder.fresh(found.data)
     program = builder.program(Port(name, found.data.shape, found.data.dtype), head)
-    notes += [f"input '{item.name}' does not influence output '{name}'" for item in graph.inputs if item not in used]
+    notes = list(begun.notes)
     notes += [f"output '{item}' is not explained" for item in graph.outputs if item != name]
     notes += [learnt] if learnt else []
     above = f": logits under {', '.join(head.ops)}" if head.ops else ""

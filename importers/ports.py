@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from exactbox.importers.graph import Graph, GraphInput
-from exactbox.importers.values import FLOAT_TYPES, INTEGER_TYPES
+from exactbox.importers.values import FLOAT_TYPES, INTEGER_TYPES, NARROW_TYPES
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port
 
@@ -42,8 +42,18 @@ def label(item: GraphInput, axis: int) -> str:
 
 
 def _port(where: str, item: GraphInput, dims: Mapping[str, int], notes: list[str]) -> Port:
-    if item.dtype not in FLOAT_TYPES | INTEGER_TYPES:
-        raise InputError(f"{where}: input '{item.name}': expected numbers, got elements of type {item.dtype}")
+    if item.dtype not in FLOAT_TYPES | INTEGER_TYPES | NARROW_TYPES:
+        hint = "; an input of numbers must stay variable beside it" if item.dtype == "string" else ""
+        raise InputError(f"{where}: input '{item.name}': expected numbers, got elements of type {item.dtype}{hint}")
+    return Port(item.name, input_shape(where, item, dims, notes), item.dtype)
+
+
+def input_shape(where: str, item: GraphInput, dims: Mapping[str, int], notes: list[str]) -> tuple[int, ...]:
+    """Return an input's shape with open dimensions resolved; notes receive what was assumed.
+
+    Raises:
+        InputError: no shape is declared, a dimension other than the first is open, or there are no entries.
+    """
     if item.dims is None:
         raise InputError(f"{where}: input '{item.name}': expected a declared shape, got none; export it with a shape")
     shape: list[int] = []
@@ -64,4 +74,4 @@ def _port(where: str, item: GraphInput, dims: Mapping[str, int], notes: list[str
             )
     if 0 in shape:
         raise InputError(f"{where}: input '{item.name}': expected at least one entry, got shape {shape}")
-    return Port(item.name, tuple(shape), item.dtype)
+    return tuple(shape)

@@ -16,6 +16,7 @@ import onnx
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
+from exactbox.importers.fixing import fixed_feeds, pinned, pins
 from exactbox.importers.headcheck import check_head
 from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
@@ -85,7 +86,7 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
     Raises:
         InternalError: they differ beyond the bound; names the first differing node.
     """
-    points = random_points(raw)
+    points = pinned(random_points(raw), pins(raw.inputs, file.fixed))
     _check_simplified(raw, simplified, points)
     steps = [step for step in lowering.steps if _comparable(step, raw.output.name)]
     try:
@@ -149,6 +150,7 @@ def _feeds(file: OnnxFile, program: Program, point: FloatArray) -> dict[str, Any
     for port in program.inputs:
         feeds[port.name] = point[start : start + port.size].reshape(port.shape).astype(port.dtype)
         start += port.size
+    feeds.update(fixed_feeds(file.fixed))
     for item in file.graph.inputs:
         if item.name not in feeds:
             shape = [dim if isinstance(dim, int) else 1 for dim in item.dims or ()]

@@ -3,8 +3,8 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear", "ml",
-    "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation", "scatter",
+    "category", "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear",
+    "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation", "scatter",
     "scattering", "shape",
 )  # fmt: skip
 

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from exactbox.importers.call import Call
+from exactbox.importers.ops.category import label_table
 from exactbox.importers.registry import ML, heads
 from exactbox.importers.values import Choice, Constant, Data, Scores, Tensor, Total
 from exactbox.polytope.program import IndexArray
@@ -176,28 +177,12 @@ def label_encoder(call: Call) -> Tensor | None:
     if not isinstance(choice, Choice):
         return None
     count = choice.data.shape[-1]
-    keys, values, default = _encoding(call)
+    table = label_table(call)
+    default = _name(table.default)
     current = choice.labels or tuple(str(i) for i in range(count))
-    table = dict(zip(keys, values, strict=False))
-    labels = tuple(table.get(name, default) for name in current)
+    renamed = {_name(key): _name(value) for key, value in zip(table.keys, table.values, strict=True)}
+    labels = tuple(renamed.get(name, default) for name in current)
     return replace(choice, labels=labels, ops=(*choice.ops, "LabelEncoder"), origin=_named(call, choice))
-
-
-def _encoding(call: Call) -> tuple[tuple[str, ...], tuple[str, ...], str]:
-    node = call.node
-    classes = node.texts("classes_strings")
-    if classes is not None:
-        return tuple(str(i) for i in range(len(classes))), classes, node.text("default_string", "_Unused")
-    sides: list[tuple[str, ...]] = []
-    for side in ("keys", "values"):
-        texts, whole = node.texts(f"{side}_strings"), node.integers(f"{side}_int64s")
-        found = texts if texts is not None else whole if whole is not None else node.numbers(f"{side}_floats")
-        tensor = node.tensor(f"{side}_tensor")
-        listed = tensor.plain().ravel().tolist() if tensor is not None else found
-        if listed is None:
-            call.refuse(f"no {side}")
-        sides.append(tuple(_name(entry) for entry in listed))
-    return sides[0], sides[1], node.text("default_string", "_Unused")
 
 
 def _name(entry: object) -> str:

@@ -17,7 +17,6 @@ refuses("Binarizer", domain=ML, why="data-dependent comparison: continuity not s
 refuses("Normalizer", domain=ML, why="divides by a norm of the data: not piecewise linear")
 refuses("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=ML, why="trees jump: not continuous")
 refuses("SVMClassifier", "SVMRegressor", domain=ML, why="support vector machines are not lowered")
-refuses("OneHotEncoder", "CategoryMapper", "DictVectorizer", domain=ML, why="encodes categories")
 
 
 @lowers("Scaler", domain=ML)
