@@ -11,7 +11,7 @@ from typing import NoReturn
 from exactbox.importers.builder import Builder
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
-from exactbox.importers.values import INTEGER_TYPES, Constant, Data, RefusedError, Tensor, Value
+from exactbox.importers.values import INTEGER_TYPES, Absent, Constant, Data, Held, Items, RefusedError, Tensor, Value
 from exactbox.polytope.rational import float_fraction
 
 
@@ -73,9 +73,16 @@ class Call:
     def value(self, place: int) -> Value:
         """Return an input that must be present, and no part of a monotone tail."""
         found = self.tensor(place)
+        if isinstance(found, (Items, Absent)):
+            self.refuse(f"input {place} is a sequence or an optional, where a tensor is needed")
         if not isinstance(found, (Constant, Data)):
             self.refuse(f"input {place} is no number that exactbox computes")
         return found
+
+    def held(self, place: int) -> Held:
+        """Return an input that must be present: a tensor, a sequence of tensors or an optional."""
+        found = self.tensor(place)
+        return found if isinstance(found, Held) else self.value(place)
 
     def optional(self, place: int) -> Value | None:
         """Return an input, or None where it is absent."""

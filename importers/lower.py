@@ -300,7 +300,8 @@ MOVES = frozenset(
         "Identity", "Dropout", "Cast", "CastLike", "Shape", "Size", "Reshape", "Flatten", "Transpose", "Squeeze",
         "Unsqueeze", "Expand", "Tile", "Concat", "Split", "Slice", "Gather", "GatherElements", "GatherND", "Pad",
         "Where", "DepthToSpace", "SpaceToDepth", "Trilu", "ReverseSequence", "Compress", "CenterCropPad",
-        "If", "Loop", "Scan",
+        "If", "Loop", "Scan", "SequenceConstruct", "SplitToSequence", "SequenceMap",
+        "Optional", "OptionalHasElement", "OptionalGetElement",
     }
 )  # fmt: skip
 

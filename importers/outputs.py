@@ -11,7 +11,19 @@ from exactbox.importers.graph import Graph, Node
 from exactbox.importers.lower import Lowering
 from exactbox.importers.ops.head import comparable
 from exactbox.importers.registry import refusal_of
-from exactbox.importers.values import INTEGER_TYPES, Choice, Comparison, Constant, Data, Scores, Tensor, Total
+from exactbox.importers.values import (
+    INTEGER_TYPES,
+    Absent,
+    Choice,
+    Comparison,
+    Constant,
+    Data,
+    Items,
+    RefusedError,
+    Scores,
+    Tensor,
+    Total,
+)
 from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import Head, Program, Rule
 
@@ -69,10 +81,22 @@ def explained(where: str, lowering: Lowering, name: str) -> Explained:
         case Constant():
             if found.dtype == "string":
                 raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
-            return Explained(lowering.builder.data(found), Head(), len(found.shape) - 1)
+            return Explained(_constant_output(where, lowering, name, found), Head(), len(found.shape) - 1)
+        case Items() | Absent():
+            raise InputError(
+                f"{where}: output '{name}': expected a tensor, got a sequence or an optional of shape {found.shape}; "
+                f"add SequenceAt or OptionalGetElement to the model, or choose another output with --output"
+            )
         case Total() | Comparison():
             first, op = found.origin[0]
             raise UnsupportedModelError(where, [Refusal(first, op, refusal_of(Node(first, op, (), ())))])
+
+
+def _constant_output(where: str, lowering: Lowering, name: str, found: Constant) -> Data:
+    try:
+        return lowering.builder.data(found)
+    except RefusedError as error:
+        raise InputError(f"{where}: output '{name}': {error}") from None
 
 
 def _decision_axis(where: str, scores: Scores) -> int:

@@ -7,9 +7,9 @@ from typing import TypeVar
 
 from exactbox.importers.call import Call
 from exactbox.importers.graph import Node
-from exactbox.importers.values import Constant, Tensor, Value
+from exactbox.importers.values import Constant, Tensor
 
-Outcome = Value | Sequence[Value | None]
+Outcome = Tensor | Sequence[Tensor | None]
 Lowering = Callable[[Call], Outcome]
 Folding = Callable[[Call], Constant | Sequence[Constant] | None]
 
@@ -18,6 +18,7 @@ Heading = Callable[[Call], Tensor | Sequence[Tensor | None] | None]
 ML = "ai.onnx.ml"
 
 _T = TypeVar("_T")
+_L = TypeVar("_L", bound=Lowering)
 
 _LOWERINGS: dict[tuple[str, str], list[tuple[int, Lowering]]] = {}
 _FOLDINGS: dict[tuple[str, str], list[tuple[int, Folding]]] = {}
@@ -25,14 +26,14 @@ _HEADINGS: dict[tuple[str, str], list[tuple[int, Heading]]] = {}
 _REFUSALS: dict[tuple[str, str], str] = {}
 
 
-def lowers(*ops: str, since: int = 1, domain: str = "") -> Callable[[Lowering], Lowering]:
+def lowers(*ops: str, since: int = 1, domain: str = "") -> Callable[[_L], _L]:
     """Register the meaning of operators whose first input may depend on the model's input.
 
     Args:
         since: first opset version for which the function holds, up to the next registered one.
     """
 
-    def register(function: Lowering) -> Lowering:
+    def register(function: _L) -> _L:
         for op in ops:
             _LOWERINGS.setdefault((domain, op), []).append((since, function))
         return function

@@ -22,7 +22,15 @@ NEVER_WINS = -2
 """Index of an entry that is minus infinity: allowed only as a candidate of a maximum, where it is dropped."""
 
 FLOAT_TYPES = frozenset({"float16", "bfloat16", "float32", "float64"})
-INTEGER_TYPES = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "int4", "uint4"})
+NARROW_TYPES = frozenset(
+    {"float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu", "float4_e2m1fn"}
+)
+"""Float types without arithmetic of their own: they are stored, moved and widened."""
+
+SHORT_INTEGERS = {"int4": 4, "uint4": 4, "int2": 2, "uint2": 2}
+"""Widths in bits of the whole numbers that are stored several to a byte."""
+
+INTEGER_TYPES = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", *SHORT_INTEGERS})
 
 
 class RefusedError(ExactboxError):
@@ -259,4 +267,28 @@ class Comparison:
 Above = Scores | Choice | Total | Comparison
 """What lies above the numbers that a program computes."""
 
-Tensor = Constant | Data | Above
+
+
+@dataclass(frozen=True, eq=False)
+class Items:
+    """A sequence of tensors: how many there are is known at import."""
+
+    items: tuple[Value, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The number of tensors, which were counted themselves when they were made."""
+        return (len(self.items),)
+
+
+@dataclass(frozen=True)
+class Absent:
+    """An optional without an element; one with an element is that element."""
+
+    shape: tuple[int, ...] = ()
+
+
+Held = Constant | Data | Items | Absent
+"""What the body of a loop or a branch takes and gives."""
+
+Tensor = Held | Above

@@ -4,8 +4,9 @@ from importlib import import_module
 
 _FAMILIES = (
     "category", "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear",
+    "loss",
     "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation", "scatter",
-    "scattering", "shape",
+    "scattering", "sequence", "shape",
 )  # fmt: skip
 
 

@@ -10,13 +10,14 @@ from exactbox.importers.call import Call
 from exactbox.importers.graph import Graph
 from exactbox.importers.ops.movement import concat_constants
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import AnyArray, Constant, Data, Tensor, Value
+from exactbox.importers.values import AnyArray, Constant, Data, Held, Tensor, Value
 
 _COPIES = frozenset({"Identity", "Constant"})
+_NO_NUMBER = "a subgraph's result is no number that exactbox computes"
 
 
 @lowers("If")
-def if_(call: Call) -> list[Value]:
+def if_(call: Call) -> list[Held]:
     """Lower the branch that a constant condition chooses."""
     condition = call.tensor(0)
     if not isinstance(condition, Constant):
@@ -24,16 +25,16 @@ def if_(call: Call) -> list[Value]:
     branch = "then_branch" if _truth(call, condition) else "else_branch"
     graphs = [call.node.graph(name) for name in ("then_branch", "else_branch")]
     graph = call.node.graph(branch)
-    outputs = call.inside(graph, _around(call, graph, max(1, *(len(item.inputs) for item in graphs))), str(call.node))
-    return _numbers(call, outputs)
+    values = around(call, graph, max(1, *(len(item.inputs) for item in graphs)))
+    return held(call, call.inside(graph, values, str(call.node)))
 
 
 @lowers("Loop")
-def loop(call: Call) -> list[Value]:
+def loop(call: Call) -> list[Held]:
     """Repeat the body a known number of times; what it carries over is renamed, what it scans is stacked."""
     graph = call.node.graph("body")
     names = [item.name for item in graph.inputs]
-    carried = [call.value(place) for place in range(2, len(names))]
+    carried = [call.held(place) for place in range(2, len(names))]
     if len(names) < 2 or len(graph.outputs) < len(names) - 1:
         call.refuse(f"a body of {len(names)} inputs and {len(graph.outputs)} outputs is no loop's")
     limit = call.optional_constant(0, "the number of turns")
@@ -41,16 +42,15 @@ def loop(call: Call) -> list[Value]:
     given = call.optional_constant(1, "the loop's condition")
     going = given is None or _truth(call, given)
     _check_turns(call, graph, turns)
-    around, scanned, turn = _around(call, graph, len(names)), list[list[Value]](), 0
+    outer, scanned, turn = around(call, graph, len(names)), list[list[Value]](), 0
     while going and (turns is None or turn < turns):
         first: list[Tensor] = [Constant(np.array(turn), "int64"), Constant(np.array(True), "bool")]
-        values = around | dict(zip(names, [*first, *carried], strict=True))
+        values = outer | dict(zip(names, [*first, *carried], strict=True))
         condition, *rest = call.inside(graph, values, f"{call.node} turn {turn}")
         if not isinstance(condition, Constant):
             call.refuse("the loop's condition depends on the model's input")
-        found = _numbers(call, rest)
-        carried = found[: len(carried)]
-        scanned.append(found[len(carried) :])
+        scanned.append(numbers(call, rest[len(carried) :]))
+        carried = held(call, rest[: len(carried)])
         going, turn = _truth(call, condition), turn + 1
     stacked = _stacked(call, scanned, len(graph.outputs) - 1 - len(carried))
     return [*carried, *stacked]
@@ -61,7 +61,8 @@ def _check_turns(call: Call, graph: Graph, turns: int | None) -> None:
     nodes, _ = graph.ancestors([next(iter(graph.outputs))])
     if turns is not None and all(node.op in _COPIES for node in nodes):
         total = turns * (len(graph.nodes) + 1)
-        call.limits.check(str(call.node), f"nodes of {turns} turns", total, call.limits.unrolled_nodes)
+        cap = call.limits.unrolled_nodes
+        call.limits.check(str(call.node), f"nodes of {turns} turns", total, cap, "unrolled_nodes")
 
 
 def _stacked(call: Call, turns: Sequence[Sequence[Value]], count: int) -> list[Value]:
@@ -98,13 +99,12 @@ def scan(call: Call) -> list[Value]:
     slices = [_slices(call, i, states + i, count) for i in range(count)]
     if len({len(item) for item in slices}) != 1:
         call.refuse(f"scanned lengths differ: {[len(item) for item in slices]}")
-    around, turns = _around(call, graph, len(names)), list[list[Value]]()
-    call.limits.check(
-        str(call.node), "nodes of all turns", len(slices[0]) * (len(graph.nodes) + 1), call.limits.unrolled_nodes
-    )
+    outer, turns = around(call, graph, len(names)), list[list[Value]]()
+    total = len(slices[0]) * (len(graph.nodes) + 1)
+    call.limits.check(str(call.node), "nodes of all turns", total, call.limits.unrolled_nodes, "unrolled_nodes")
     for turn, parts in enumerate(zip(*slices, strict=True)):
-        values = around | dict(zip(names, [*carried, *parts], strict=True))
-        found = _numbers(call, call.inside(graph, values, f"{call.node} turn {turn}"))
+        values = outer | dict(zip(names, [*carried, *parts], strict=True))
+        found = numbers(call, call.inside(graph, values, f"{call.node} turn {turn}"))
         carried = found[:states]
         turns.append(found[states:])
     stacked = _stacked(call, turns, outputs)
@@ -144,16 +144,25 @@ def _listed(call: Call, name: str, number: int, count: int) -> int:
     return 0 if given is None else given[number]
 
 
-def _around(call: Call, graph: Graph, own: int) -> dict[str, Tensor]:
+def around(call: Call, graph: Graph, own: int) -> dict[str, Tensor]:
     """Return the tensors that a subgraph reads from the graph around its node."""
     known = dict(zip(call.node.inputs[own:], call.inputs[own:], strict=True))
     return {name: value for name in graph.captured if (value := known[name]) is not None}
 
 
-def _numbers(call: Call, tensors: Sequence[Tensor]) -> list[Value]:
+def held(call: Call, tensors: Sequence[Tensor]) -> list[Held]:
+    """Return what a subgraph gives: tensors, sequences or optionals, but no tails."""
+    found = [value for value in tensors if isinstance(value, Held)]
+    if len(found) != len(tensors):
+        call.refuse(_NO_NUMBER)
+    return found
+
+
+def numbers(call: Call, tensors: Sequence[Tensor]) -> list[Value]:
+    """Return what a subgraph gives where that must be tensors."""
     found = [value for value in tensors if isinstance(value, (Constant, Data))]
     if len(found) != len(tensors):
-        call.refuse("a subgraph's result is no number that exactbox computes")
+        call.refuse(_NO_NUMBER)
     return found
 
 

@@ -44,7 +44,8 @@ def operands(call: Call) -> tuple[Value, Value, tuple[int, ...]]:
     """Return both operands and the shape that they broadcast to."""
     left, right = call.value(0), call.value(1)
     if call.node.version < 7 and call.node.flag("broadcast", 0):
-        axis = call.axis(call.node.integer("axis", len(left.shape) - len(right.shape)), len(left.shape))
+        axis = call.node.integer("axis", len(left.shape) - len(right.shape))
+        axis = call.axis(axis, len(left.shape)) if right.shape else len(left.shape)
         tail = (1,) * (len(left.shape) - axis - len(right.shape))
         right = right.moved(lambda array: array.reshape(array.shape + tail))
     return left, right, common_shape(call, [left, right])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 
@@ -12,8 +13,12 @@ from exactbox.importers.registry import lowers
 from exactbox.importers.values import (
     FLOAT_TYPES,
     INTEGER_TYPES,
+    NARROW_TYPES,
+    SHORT_INTEGERS,
+    AnyArray,
     Constant,
     Data,
+    Held,
     Value,
     integer_constant,
 )
@@ -22,21 +27,32 @@ from exactbox.polytope.rational import Rationals, from_fractions
 
 
 @lowers("Identity")
-def identity(call: Call) -> Value:
-    """The tensor itself."""
-    return call.value(0)
+def identity(call: Call) -> Held:
+    """The tensor or sequence itself."""
+    return call.held(0)
 
 
 @lowers("Dropout")
 def dropout(call: Call) -> list[Value]:
-    """The identity at inference; the mask is all true."""
+    """The identity at inference, and in training where nothing is dropped; the mask is all true."""
     training = call.optional_constant(2, "training_mode")
-    if training is not None and any(training.plain().ravel().tolist()):
-        call.refuse("random: Dropout in training mode")
-    if call.node.version < 7 and not call.node.flag("is_test", 0):
+    drops = training is not None and any(training.plain().ravel().tolist())
+    if call.node.version < 7:
+        drops = not call.node.flag("is_test", 0)
+    if drops and _dropped_share(call) != 0:
         call.refuse("random: Dropout in training mode")
     value = call.value(0)
     return [value, Constant(np.ones(value.shape, dtype=np.bool_), "bool")]
+
+
+def _dropped_share(call: Call) -> Fraction:
+    """Return the share of entries that training drops, from an input or an older operator set's attribute."""
+    given = call.optional_constant(1, "the ratio") if call.node.version >= 12 else None
+    if given is None:
+        return call.rational("ratio", 0.5)
+    if given.size != 1:
+        call.refuse(f"a ratio of shape {given.shape} is not one number")
+    return given.rationals().item()
 
 
 @lowers("Cast", "CastLike")
@@ -56,14 +72,14 @@ def cast_data(call: Call, data: Data, target: str) -> Data:
         return data
     if target not in FLOAT_TYPES:
         call.refuse("data-dependent comparison: continuity not shown")
-    if FORMAT_BITS[target] >= FORMAT_BITS.get(data.dtype, 53):
+    if data.dtype in _HELD_BY[target]:
         return Data(data.srcs, data.index, target)
     # A product by 1: the runtime rounds here, so its entries differ from the source's.
     return call.builder.scale(Data(data.srcs, data.index, target), from_fractions([1], ()), Rounding())
 
 
 def cast_constant(call: Call, value: Constant, target: str) -> Constant:
-    """Convert a constant: to floats without rounding, to whole numbers by dropping the fraction."""
+    """Convert a constant: to floats without rounding, to whole numbers by dropping the fraction or high bits."""
     if target == "string" or value.dtype == "string":
         call.refuse("a cast between numbers and text")
     if target in FLOAT_TYPES:
@@ -75,22 +91,48 @@ def cast_constant(call: Call, value: Constant, target: str) -> Constant:
         whole = value.values
     if target not in INTEGER_TYPES | {"bool"}:
         call.refuse(f"a cast to {target}")
-    kind = np.bool_ if target == "bool" else np.dtype(target if target not in {"int4", "uint4"} else "int64")
-    with np.errstate(invalid="ignore"):
-        return Constant(np.asarray(whole).astype(kind), target)
+    if target == "bool":
+        return Constant(np.asarray(whole).astype(np.bool_), target)
+    return Constant(_whole_numbers(call, np.asarray(whole), target), target)
+
+
+def _whole_numbers(call: Call, values: AnyArray, target: str) -> AnyArray:
+    """Convert to a type of whole numbers: high bits are dropped, but floats and rationals must fit."""
+    bits = SHORT_INTEGERS.get(target, 0) or 8 * np.dtype(target).itemsize
+    low = 0 if target.startswith("u") else -(2 ** (bits - 1))
+    kind = np.dtype("int64" if target in SHORT_INTEGERS else target)
+    if values.dtype.kind in "fO":
+        whole = np.trunc(values) if values.dtype.kind == "f" else values
+        if not np.all((whole >= low) & (whole < low + 2**bits)):
+            call.refuse(f"a cast of numbers that {target} does not hold: the standard leaves the result open")
+        return np.asarray(whole.astype(kind))
+    if target in SHORT_INTEGERS:
+        return np.asarray((values.astype(kind) - low) % 2**bits + low)
+    return np.asarray(values.astype(kind))
 
 
 def _to_float(value: Constant, target: str) -> Constant:
     if not isinstance(value.values, Rationals) and value.values.dtype.kind in "iub":
         return Constant(value.rationals(), target)
-    shrinks = FORMAT_BITS[target] < FORMAT_BITS.get(value.dtype, 0)
-    if not shrinks:
+    if target == value.dtype or value.dtype in _HELD_BY[target]:
         return Constant(value.values, target, value.error)
-    error = value.magnitudes() * 2.0 ** (1 - FORMAT_BITS[target]) + (0.0 if value.error is None else value.error)
-    return Constant(value.values, target, error)
+    size = value.magnitudes()
+    rounded = np.maximum(size * 2.0 ** (1 - FORMAT_BITS[target]), np.where(size < FORMAT_TINY[target], size, 0.0))
+    return Constant(value.values, target, rounded + (0.0 if value.error is None else value.error))
 
 
 FORMAT_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
+FORMAT_TINY = {"bfloat16": 2.0**-126, "float16": 2.0**-14, "float32": 2.0**-126, "float64": 2.0**-1022}
+"""Where a format's normal numbers begin; smaller ones may become 0."""
+
+_SMALL = NARROW_TYPES - {"float8_e8m0fnu"}
+_HELD_BY = {
+    "float16": frozenset({"float8_e4m3fn", "float8_e4m3fnuz", "float4_e2m1fn"}),
+    "bfloat16": _SMALL,
+    "float32": _SMALL | {"float16", "bfloat16"},
+    "float64": NARROW_TYPES | {"float16", "bfloat16", "float32"} | (INTEGER_TYPES - {"int64", "uint64"}),
+}
+"""The types whose numbers are all normal numbers of a format, so that a cast to it computes nothing."""
 
 
 @lowers("Shape")

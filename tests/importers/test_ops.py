@@ -12,6 +12,7 @@ from exactbox.polytope import exact
 from exactbox.polytope.rational import Rationals, int_array
 from tests.importers.onnx_models import AnyArray, reference, save
 from tests.importers.optable import ROWS, Row
+from tests.importers.optable_loss import LOSS_ROWS
 from tests.importers.optable_rare import MORE_ROWS
 
 
@@ -32,7 +33,7 @@ def feeds_of(model: Model, point: AnyArray) -> dict[str, AnyArray]:
     return feeds
 
 
-@pytest.mark.parametrize("row", [*ROWS, *MORE_ROWS], ids=str)
+@pytest.mark.parametrize("row", [*ROWS, *MORE_ROWS, *LOSS_ROWS], ids=str)
 def test_operator_has_the_standards_meaning(row: Row, tmp_path: Path) -> None:
     proto = row.model()
     path = save(proto, tmp_path)
