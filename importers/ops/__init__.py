@@ -4,9 +4,8 @@ from importlib import import_module
 
 _FAMILIES = (
     "category", "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear",
-    "loss",
-    "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation", "scatter",
-    "scattering", "sequence", "shape",
+    "loss", "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation",
+    "sampling", "scatter", "scattering", "sequence", "shape",
 )  # fmt: skip
 
 

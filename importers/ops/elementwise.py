@@ -31,7 +31,6 @@ refuses(
     "Sign", "Floor", "Ceil", "Round", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or",
     "Xor", "ArgMax", "ArgMin", "Hardmax", "QuantizeLinear", "DynamicQuantizeLinear", "Shrink",
     "NonZero", "TopK", "Mod", "BitShift", "IsInf", "IsNaN", "OneHot", "Unique", "NonMaxSuppression",
-    "RoiAlign",
     why=JUMP,
 )  # fmt: skip
 refuses(

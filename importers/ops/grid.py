@@ -58,8 +58,13 @@ def grid_sample(call: Call) -> Data:
     if axes < 1 or len(grid.shape) != axes + 2 or (grid.shape[0], grid.shape[-1]) != (data.shape[0], axes):
         call.refuse(f"a grid of shape {grid.shape} does not fit images of shape {data.shape}")
     mode = _MODES.get(call.node.text("mode", "linear"))
-    if mode is None or call.node.text("padding_mode", "zeros") not in ("zeros", "border"):
-        call.refuse("only the modes nearest, linear and cubic with padding by zeros or the border are lowered")
+    if mode is None or call.node.text("padding_mode", "zeros") not in ("zeros", "border", "reflection"):
+        call.refuse("expected the mode nearest, linear or cubic, padded by zeros, the border or reflection")
+    if mode == "cubic" and call.node.text("padding_mode", "zeros") == "border":
+        call.notes.append(
+            f"{call.node}: cubic with padding by the border: a place beyond the border reads the border, as in the "
+            "standard's reference, where onnxruntime weighs the pixels beside it"
+        )
     sizes, count = data.shape[2:], math.prod(grid.shape[1:-1])
     entries = data.shape[0] * count * math.prod(sizes)
     call.limits.check(str(call.node), "weights of places", entries, call.limits.tensor_elements >> 5)
@@ -83,16 +88,33 @@ def _weights(call: Call, place: list[Fraction], sizes: tuple[int, ...], mode: st
 
 def _axis(call: Call, place: Fraction, size: int, mode: str) -> list[Fraction]:
     """Return the weights along one axis."""
-    corners = call.node.flag("align_corners", 0)
+    corners, padding = call.node.flag("align_corners", 0), call.node.text("padding_mode", "zeros")
     x = (place + 1) / 2 * (size - 1) if corners else ((place + 1) * size - 1) / 2
-    border = call.node.text("padding_mode", "zeros") == "border"
-    x = min(max(x, Fraction(0)), Fraction(size - 1)) if border and mode != "cubic" else x
+    x = Fraction(round(x)) if mode == "nearest" else x
+    rim = (Fraction(0), Fraction(size - 1)) if corners else (Fraction(-1, 2), Fraction(2 * size - 1, 2))
+    if padding == "border" and not rim[0] <= x <= rim[1]:
+        x = min(max(x, Fraction(0)), Fraction(size - 1))
+    if padding == "reflection":
+        x = reflected(x, *rim)
     row = [Fraction(0)] * size
-    taps: Taps = [(round(x), Fraction(1))] if mode == "nearest" else _taps(x, mode)
-    for at, weight in taps:
-        if border or 0 <= at < size:
+    for at, weight in [(math.floor(x), Fraction(1))] if mode == "nearest" else _taps(x, mode):
+        if padding == "reflection":
+            row[math.floor(reflected(Fraction(at), *rim))] += weight
+        elif padding == "border" or 0 <= at < size:
             row[min(max(at, 0), size - 1)] += weight
     return row
+
+
+def reflected(x: Fraction, low: Fraction, high: Fraction) -> Fraction:
+    """Mirror a coordinate at both rims until it lies between them.
+
+    >>> reflected(Fraction(-7, 2), Fraction(-1), Fraction(1))
+    Fraction(1, 2)
+    """
+    if low == high:
+        return low
+    turns, rest = divmod(x - low, high - low)
+    return high - rest if turns % 2 else low + rest
 
 
 def _taps(x: Fraction, mode: str) -> Taps:

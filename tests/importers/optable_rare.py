@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
+from tests.importers.onnx_models import AnyArray
 from tests.importers.optable import Row, ints, numbers, whole
 
 _PIXELS = (1, 1, 7, 6)
@@ -122,4 +125,70 @@ SCATTER = [
     ),
 ]  # fmt: skip
 
-MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER]
+_FAR = np.array([[[[-1.5, 0.25], [2.25, -3.75]], [[1.0, 1.0], [-1.0, 0.0]], [[5.0, -1.25], [-7.0, 9.5]]]], np.float32)
+
+
+def _grid(name: str, size: tuple[int, ...], grid: AnyArray, **attributes: Any) -> Row:
+    return Row(f"grid_sample_{name}", "GridSample", [(1, 1, *size), grid], attributes, exact=False)
+
+
+GRID = [
+    _grid("reflection", (4, 5), _FAR, padding_mode="reflection"),
+    _grid("reflection_corners", (4, 5), _FAR, padding_mode="reflection", align_corners=1),
+    _grid("reflection_nearest", (4, 5), _FAR, padding_mode="reflection", mode="nearest"),
+    _grid("reflection_nearest_corners", (3, 4), _FAR, padding_mode="reflection", mode="nearest", align_corners=1),
+    _grid("reflection_cubic", (4, 5), _FAR, padding_mode="reflection", mode="cubic"),
+    _grid("reflection_cubic_corners", (4, 5), _FAR, padding_mode="reflection", mode="cubic", align_corners=1),
+    _grid("border_corners", (4, 5), _FAR, padding_mode="border", align_corners=1),
+    _grid("border_nearest", (4, 5), _FAR, padding_mode="border", mode="nearest"),
+    _grid("border_cubic", (4, 5), _FAR, padding_mode="border", mode="cubic"),
+    _grid("zeros_cubic_corners", (4, 5), _FAR, mode="cubic", align_corners=1),
+    _grid("zeros_nearest_corners", (4, 5), _FAR, mode="nearest", align_corners=1),
+]
+
+
+def _deform(name: str, size: tuple[int, ...], weight: AnyArray, out: tuple[int, int], parts: int = 1,
+            bias: AnyArray | None = None, masked: bool = False, **attributes: Any) -> Row:  # fmt: skip
+    random = np.random.default_rng(sum(size))
+    count = parts * weight.shape[2] * weight.shape[3]
+    offset = (random.integers(-12, 13, (size[0], 2 * count, *out)) / 4).astype(np.float32)
+    mask = (random.integers(-4, 5, (size[0], count, *out)) / 2).astype(np.float32) if masked else None
+    operands = [size, weight, offset, *([bias, mask] if masked else [bias] if bias is not None else [])]
+    return Row(f"deform_{name}", "DeformConv", operands, {"offset_group": parts, **attributes}, exact=False)
+
+
+DEFORM = [
+    _deform("plain", (1, 1, 4, 5), whole(1, 1, 2, 2), (3, 4)),
+    _deform("channels", (2, 2, 4, 4), whole(3, 2, 2, 2), (3, 3)),
+    _deform("pads", (1, 1, 3, 3), whole(1, 1, 2, 2), (4, 5), pads=[1, 0, 1, 3]),
+    _deform("strides", (1, 2, 5, 5), whole(1, 2, 2, 3), (2, 2), strides=[3, 2]),
+    _deform("dilations", (1, 1, 5, 5), whole(2, 1, 2, 2), (3, 2), dilations=[2, 3]),
+    _deform("groups", (1, 4, 3, 3), whole(4, 2, 2, 2), (2, 2), group=2),
+    _deform("offset_groups", (1, 4, 3, 3), whole(2, 4, 2, 2), (2, 2), parts=2),
+    _deform("mask", (1, 2, 3, 4), whole(2, 2, 2, 2), (2, 3), bias=whole(2), masked=True),
+    _deform("all", (2, 4, 4, 4), whole(4, 2, 2, 2), (3, 3), parts=4, bias=whole(4), masked=True, group=2),
+]
+
+_ROIS = np.array([[0.5, 1, 4.25, 5], [-3, -2, 2, 1.5], [3, 3, 3.25, 3.5], [4, 4, 30, 20]], np.float32)
+_IMAGES = ints(0, 1, 1, 0)
+
+
+def _roi(name: str, confirmed: bool = True, opset: int = 16, **attributes: Any) -> Row:
+    return Row(
+        f"roi_align_{name}", "RoiAlign", [(2, 2, 6, 5), _ROIS, _IMAGES], attributes, opset=opset, exact=False,
+        confirmed=confirmed, reference=opset >= 16,
+    )  # fmt: skip
+
+
+ROI = [
+    _roi("average", output_height=2, output_width=3),
+    _roi("average_counted", output_height=2, output_width=2, sampling_ratio=2),
+    _roi("unshifted", output_height=2, output_width=2, coordinate_transformation_mode="output_half_pixel"),
+    _roi("scaled", output_height=3, output_width=1, spatial_scale=0.5, sampling_ratio=3),
+    _roi("max", mode="max", output_height=2, output_width=2, sampling_ratio=2),
+    _roi("max_adaptive", mode="max", output_height=1, output_width=2),
+    _roi("old", opset=10, output_height=2, output_width=2),
+    _roi("one", confirmed=False, opset=22),
+]
+
+MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER, *GRID, *DEFORM, *ROI]

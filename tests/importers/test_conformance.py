@@ -17,10 +17,9 @@ REVIEWED = {
 
 # Affine or piecewise linear in some input, and not lowered: the full list.
 NOT_LOWERED = {
-    "DeformConv", "GridSample", "NegativeLogLikelihoodLoss",
+    "NegativeLogLikelihoodLoss",
     "OptionalGetElement", "Resize", "Scan", "Split",
     "Reshape", "DequantizeLinear", "CausalConvWithState", "LinearAttention", "TopK",
-    "RoiAlign",
 }  # fmt: skip
 
 # Curved, jumping or random, whatever is constant.
