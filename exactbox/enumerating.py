@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from exactbox import __version__
+from exactbox.analyses import Analyses
 from exactbox.boxes import DomainRead
 from exactbox.certifying import stated_domain
 from exactbox.decisions import DecisionPlan, plan_decision
@@ -37,7 +38,7 @@ Heard = Callable[[Progress], None]
 
 
 @dataclass(frozen=True, eq=False)
-class Enumerated:
+class Enumerated(Analyses):
     """The full-dimensional activation regions of a model in a domain; iterating over it gives a ``Region`` each.
 
     Args:

@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from exactbox.polytope.exact_cells import Beyond, ExactCell, beyond
+from exactbox.polytope.domain import Domain
 from exactbox.polytope.layer_rows import integer_row
-from exactbox.polytope.rational import int_array
+from exactbox.polytope.lp import maximize
+from exactbox.polytope.rational import Rationals, int_array
+from exactbox.polytope.rows import Rows, RowSource, join
 from exactbox.polytope.shapes import Row, Shape
+from exactbox.polytope.simplex import Optimal
 
 BETWEEN = 1 << 40
 """The name of rows that compare two functions."""
@@ -95,33 +98,42 @@ def walls(piece: Piece, scores: Sequence[Row]) -> list[Wall]:
     return found
 
 
-def winners_within(cell: ExactCell, scores: Sequence[Row], tie: Tie = "first") -> dict[int, tuple[int, ...]]:
-    """Find which functions are the largest on a full-dimensional part of a cell of any dimension, bounded or not.
+def winners_within(
+    domain: Domain, rows: Rows, scores: Sequence[Row], tie: Tie = "first"
+) -> dict[int, tuple[int, ...]]:
+    """Find which functions are the largest on a full-dimensional part of a polytope of any dimension, bounded or not.
+
+    Args:
+        rows: cut the domain to a full-dimensional polytope; reduced modulo the domain's equations.
+        scores: functions of the d inputs (d+1,), reduced likewise.
 
     Returns:
         by number of the winner, see ``Piece``, all functions that are identical with it.
+
+    >>> from exactbox.polytope.domain import everything, no_rows
+    >>> winners_within(everything(1), no_rows(1), [(1, 0), (2, 0), (2, 5)])
+    {0: (0,), 2: (2,)}
     """
-    found: dict[int, tuple[int, ...]] = {}
     groups = _groups(scores)
-    for own in groups:
-        if _has_part(cell, own, groups, scores):
-            found[own[0 if tie == "first" else -1]] = own
-    return found
+    return {
+        own[0 if tie == "first" else -1]: own
+        for own in groups
+        if _has_part(domain, rows, [_difference(scores[own[0]], scores[o[0]]) for o in groups if o is not own])
+    }
 
 
-def _has_part(
-    cell: ExactCell, own: tuple[int, ...], groups: Sequence[tuple[int, ...]], scores: Sequence[Row]
-) -> bool:
-    for other in groups:
-        row = list(_difference(scores[own[0]], scores[other[0]]))
-        if other is own or (not any(row[:-1]) and row[-1] > 0):
+def _has_part(domain: Domain, rows: Rows, gaps: Sequence[Row]) -> bool:
+    """Decide whether a full-dimensional part of a full-dimensional polytope has all functions positive."""
+    for gap in gaps:
+        if not any(gap[:-1]):
+            if gap[-1] < 0:
+                return False
             continue
-        if not any(row[:-1]):
+        found = maximize(domain, rows, Rationals(int_array(gap[:-1])))
+        if isinstance(found, Optimal) and found.value + gap[-1] <= 0:
             return False
-        found = beyond(cell, row)
-        if not isinstance(found, Beyond):
-            return False
-        cell = cell.with_row(BETWEEN, row, found.point)
+        row = Rows(int_array(-v for v in gap[:-1]).reshape(1, -1), int_array([gap[-1]]), (RowSource("decision", 0),))
+        rows = join(rows, row)
     return True
 
 

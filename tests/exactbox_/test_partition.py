@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from fractions import Fraction
 from itertools import combinations
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 
@@ -36,8 +36,14 @@ def decided(found: Enumerated, point: Rationals) -> str:
     return plan.outcome(decision.chosen, decision.positive)
 
 
+def centroid(corners: Rationals) -> Rationals:
+    """Return the mean (d,) of points (v, d)."""
+    total_of = [sum(corners[:, k].fractions(), Fraction(0)) for k in range(corners.shape[1])]
+    return from_fractions([value / len(corners) for value in total_of])
+
+
 def linear_scores(found: Enumerated, region: Region) -> tuple[list[str], list[list[Fraction]]]:
-    """Return what is compared on a region as functions [gradient, constant] of the input, by vector-Jacobian products."""
+    """Return what is compared on a region as functions [gradient, constant] of the input."""
     coef, intercept = region.affine
     values = [[*coef[k].fractions(), intercept.item(k)] for k in range(len(intercept))]
     if found.plan.rule == "sign":
@@ -74,7 +80,7 @@ def check(found: Enumerated) -> Partition:
         assert {part.name for part in seen.parts if part.region == number} == slow_classes(found, region)
     for part in seen.parts:
         corners = seen.where.lifted(part.shape.points)
-        middle = from_fractions([sum(corners[:, k].fractions()) / len(corners) for k in range(corners.shape[1])])
+        middle = centroid(corners)
         assert decided(found, middle) == part.name and regions[part.region].contains(middle)
         outputs = {decided(found, middle)} | set(part.attained)
         assert len(outputs) == len(part.attained)
@@ -87,7 +93,7 @@ def check_boundary(found: Enumerated, seen: Partition) -> None:
         at = [one.corners[i] for i in range(len(one.corners))]
         assert all(one.equation.slack(corner).num[0] == 0 for corner in at)
         assert all(min(one.rows.slack(corner).num.tolist(), default=0) >= 0 for corner in at)
-        middle = from_fractions([sum(c.item(k) for c in at) / len(at) for k in range(one.corners.shape[1])])
+        middle = centroid(one.corners)
         for number in one.regions:
             region = found[number]
             names, scores = linear_scores(found, region)
@@ -154,7 +160,7 @@ def test_neighbouring_samples_of_different_classes_have_a_boundary_between_them(
 def test_boxes(domain: Domain) -> None:
     seen = Partition(enumerated(random_mlp([2, 5, 4, 2], 3), domain))
     widths = [h - low for low, h in zip(domain.lower, domain.upper, strict=True) if h is not None and low is not None]
-    assert sum(seen.volumes) == np.prod([width for width in widths if width], dtype=object, initial=Fraction(1))
+    assert sum(seen.volumes) == math.prod([width for width in widths if width], start=Fraction(1))
     assert {part.name for part in seen.parts} <= {"output 0", "output 1"}
 
 
@@ -213,7 +219,7 @@ def test_a_window_shows_a_part() -> None:
 
 def test_nothing_decided_is_said() -> None:
     seen = Partition(enumerated(mlp([([[1, 0]], [0])]), decision="none"))
-    assert seen.volumes == (4,)
+    assert list(seen.volumes) == [Fraction(4)]
     with pytest.raises(InputError, match="nothing is decided"):
         seen.parts  # noqa: B018 - the property is what is tested
 

@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exactbox.polytope.domain import box, everything, no_rows
 from exactbox.polytope.envelope import Piece, envelope, walls, winners_within
-from exactbox.polytope.exact_cells import ExactCell
 from exactbox.polytope.shapes import Row, Shape, cube
 from tests.oracles import feasible, inequality
+from tests.polytopes import unit_rows
 
 TINY = 10**30
 
@@ -86,8 +87,8 @@ def test_any_cell_bounded_or_not(tie: str, data: st.DataObject) -> None:
     size = data.draw(st.integers(1, 3))
     scores = data.draw(functions(size))
     rows = [row for row in data.draw(functions(size)) if any(row[:-1]) and row[-1] > 0]
-    cell = ExactCell(tuple(range(len(rows))), tuple(list(row) for row in rows), (Fraction(0),) * size)
-    found = winners_within(cell, scores, "first" if tie == "first" else "last")
+    cuts = unit_rows([[-v for v in row[:-1]] for row in rows], [row[-1] for row in rows], size)
+    found = winners_within(everything(size), cuts, scores, "first" if tie == "first" else "last")
     assert set(found) == slow_winners(rows, scores, tie)
     assert all(scores[i] == scores[k] for k, same in found.items() for i in same)
 
@@ -123,8 +124,7 @@ def test_a_function_that_wins_on_a_line_only_has_no_piece() -> None:
     pieces = envelope(cube([-1, -1], [1, 1]), scores)
     assert [piece.winner for piece in pieces] == [1, 2]
     assert [wall.tied for piece in pieces for wall in walls(piece, scores)] == [(0, 1, 2), (0, 1, 2)]
-    cell = ExactCell((), (), (Fraction(1), Fraction(1)))
-    assert set(winners_within(cell, scores)) == {1, 2}
+    assert set(winners_within(box([-1, -1], [1, 1]), no_rows(2), scores)) == {1, 2}
 
 
 def test_a_piece_thinner_than_any_float() -> None:
@@ -137,7 +137,8 @@ def test_a_piece_thinner_than_any_float() -> None:
 def test_a_point_has_one_winner() -> None:
     piece = only(envelope(cube([], []), [(3,), (5,), (5,)]))
     assert (piece.winner, piece.equal) == (1, (1, 2))
-    assert set(winners_within(ExactCell((), (), ()), [(3,), (5,), (5,)], "last")) == {2}
+    scores: list[Row] = [(0, 3), (0, 5), (0, 5)]
+    assert winners_within(box([1], [1]), no_rows(1), scores, "last") == {2: (1, 2)}
 
 
 def test_an_axis_cut_by_a_fan() -> None:
