@@ -14,7 +14,7 @@ from exactbox.importers.fixing import ENCODERS, Start, settled
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
-from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of
+from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of, stated_refusal
 from exactbox.importers.values import Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
 from exactbox.polytope import enclosed
 from exactbox.polytope.errors import InputError, Refusal
@@ -163,6 +163,9 @@ class Lowering:
         if node.op not in CURVED_HEADS or user is None or not any(depends):
             return ""
         harmless = user.op in _SAME | _RESHAPES | _MOVES_OF_SCORES or heading_of(user) is not None
+        if user.op == "Add":  # a tail only where everything else that is added is constant
+            harmless = all(self._fixed(name) for name in user.inputs if name not in {*self.unknown, *node.outputs})
+            harmless = harmless and not self.unknown.intersection(user.inputs).difference(node.outputs)
         return "" if harmless else f"{refusal_of(node)}; its result is used by {user}"
 
     def _keep(self, node: Node, outputs: Sequence[Tensor | None], wanted: Collection[str]) -> None:
@@ -171,7 +174,8 @@ class Lowering:
         for place, name in enumerate(node.outputs):
             value = outputs[place] if place < len(outputs) else None
             if value is None and name in wanted:
-                raise RefusedError(f"output {place} ('{name}') is not lowered")
+                known = stated_refusal(node)
+                raise RefusedError(f"output {place} ('{name}') is not lowered" + (f": {known}" if known else ""))
             if not name or value is None:
                 continue
             self._count(node, math.prod(value.shape))

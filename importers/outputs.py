@@ -130,11 +130,25 @@ def model_decision(graph: Graph, lowering: Lowering, name: str, found: Explained
         aside = replace(lowering, refusals=[], steps=[], notes=[], replaced=[])
         aside.run(rest, wanted)
         choice = aside.values.get(other)
-        if isinstance(choice, Choice) and _same_logits(choice.data, found.data):
+        rule = _rule_over(choice, found.data) if isinstance(choice, Choice) else None
+        if isinstance(choice, Choice) and rule is not None:
             labels = found.head.labels or choice.labels
-            head = replace(found.head, rule=choice.rule, tie=choice.tie, labels=labels)
-            return head, f"the decision ({choice.rule}) is the one that the model's output '{other}' makes"
+            head = replace(found.head, rule=rule, tie=choice.tie, labels=labels)
+            return head, f"the decision ({rule}) is the one that the model's output '{other}' makes"
     return found.head, ""
+
+
+def _rule_over(choice: Choice, logits: Data) -> Rule | None:
+    """Return the rule that makes a choice from these logits, where they are those that it compares.
+
+    A support vector machine writes the scores of its two classes in the other order than its label compares them: the
+    class of the smaller one is chosen.
+    """
+    if _same_logits(choice.data, logits):
+        return choice.rule
+    if logits.shape[-1:] == (2,) and _same_logits(choice.data, logits.moved(lambda array: array[..., ::-1])):
+        return "argmin" if choice.rule == "argmax" else "argmax"
+    return None
 
 
 def _same_logits(left: Data, right: Data) -> bool:

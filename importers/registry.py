@@ -8,6 +8,7 @@ from typing import TypeVar
 from exactbox.importers.call import Call
 from exactbox.importers.graph import Node
 from exactbox.importers.values import Constant, Tensor
+from exactbox.polytope.errors import InternalError
 
 Outcome = Tensor | Sequence[Tensor | None]
 Lowering = Callable[[Call], Outcome]
@@ -35,7 +36,9 @@ def lowers(*ops: str, since: int = 1, domain: str = "") -> Callable[[_L], _L]:
 
     def register(function: _L) -> _L:
         for op in ops:
-            _LOWERINGS.setdefault((domain, op), []).append((since, function))
+            entries = _LOWERINGS.setdefault((domain, op), [])
+            _check_free(op, since, entries)
+            entries.append((since, function))
         return function
 
     return register
@@ -46,7 +49,9 @@ def folds(*ops: str, since: int = 1, domain: str = "") -> Callable[[Folding], Fo
 
     def register(function: Folding) -> Folding:
         for op in ops:
-            _FOLDINGS.setdefault((domain, op), []).append((since, function))
+            entries = _FOLDINGS.setdefault((domain, op), [])
+            _check_free(op, since, entries)
+            entries.append((since, function))
         return function
 
     return register
@@ -57,7 +62,9 @@ def heads(*ops: str, since: int = 1, domain: str = "") -> Callable[[Heading], He
 
     def register(function: Heading) -> Heading:
         for op in ops:
-            _HEADINGS.setdefault((domain, op), []).append((since, function))
+            entries = _HEADINGS.setdefault((domain, op), [])
+            _check_free(op, since, entries)
+            entries.append((since, function))
         return function
 
     return register
@@ -86,7 +93,7 @@ def heading_of(node: Node) -> Heading | None:
 
 def refusal_of(node: Node) -> str:
     """Say why a node without a lowering is refused."""
-    known = _REFUSALS.get((node.domain, node.op))
+    known = stated_refusal(node)
     if known:
         return known
     if node.domain not in ("", ML):
@@ -94,9 +101,19 @@ def refusal_of(node: Node) -> str:
     return "not an operator that exactbox can lower exactly"
 
 
+def stated_refusal(node: Node) -> str:
+    """Return the reason that was registered for an operator, or nothing."""
+    return _REFUSALS.get((node.domain, node.op), "")
+
+
 def registered() -> frozenset[tuple[str, str]]:
     """Return the (domain, operator) pairs that have a meaning here."""
     return frozenset(_LOWERINGS) | frozenset(_FOLDINGS) | frozenset(_HEADINGS)
+
+
+def _check_free(op: str, since: int, entries: Sequence[tuple[int, object]]) -> None:
+    if any(version == since for version, _ in entries):
+        raise InternalError(f"operator {op}: two functions are registered from version {since} on")
 
 
 def _latest(entries: Sequence[tuple[int, _T]], version: int) -> _T | None:

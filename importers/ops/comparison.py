@@ -10,12 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from onnx import TensorProto
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import common_shape, largest
 from exactbox.importers.registry import heads
-from exactbox.importers.values import Comparison, Constant, Data, Tensor, Value
+from exactbox.importers.values import Comparison, Constant, Data, Tensor, Total, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, Gather, IndexArray, Scale, Shift
 from exactbox.polytope.rational import Rationals, from_fractions, zeros
@@ -49,8 +50,10 @@ def opposite(call: Call) -> Tensor | None:
 
 @heads("Cast")
 def as_number(call: Call) -> Tensor | None:
-    """A comparison as 1 or 0."""
+    """A comparison as 1 or 0; a sum of positive scores as a truth value is not 0."""
     given = call.tensor(0)
+    if isinstance(given, Total) and call.node.integer("to", 0) == TensorProto.BOOL:
+        return Constant(np.ones(given.shape, dtype=np.bool_), "bool")
     if not isinstance(given, Comparison):
         return None
     return Comparison(given.left, given.right, given.shape, True, given.origin)

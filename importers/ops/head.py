@@ -72,6 +72,34 @@ def complement(call: Call) -> Tensor | None:
     return replace(given, data=call.builder.negate(given.data), origin=_named(call, given))
 
 
+@heads("Add")
+def offset(call: Call) -> Tensor | None:
+    """One constant added to all scores keeps their order; 0 added to their sum keeps that."""
+    first, second = (call.tensor(place) for place in (0, 1))
+    given, other = (first, second) if isinstance(first, (Scores, Total)) else (second, first)
+    if not isinstance(given, (Scores, Total)) or not isinstance(other, Constant) or not other.size:
+        return None
+    if np.broadcast_shapes(given.shape, other.shape) != given.shape:
+        return None
+    values = set(other.rationals().fractions())
+    if values == {0}:
+        return given
+    if len(values) > 1 or isinstance(given, Total):
+        return None
+    positive = given.positive and min(values) > 0
+    return replace(given, ops=(*given.ops, "Add"), positive=positive, origin=_named(call, given))
+
+
+@heads("Reciprocal")
+def reciprocal(call: Call) -> Tensor | None:
+    """1 / s of positive scores reverses their order, as the negated logits do."""
+    given = call.tensor(0)
+    if not isinstance(given, Scores) or not given.positive:
+        return None
+    data = call.builder.negate(given.data)
+    return replace(given, data=data, ops=(*given.ops, "Reciprocal"), origin=_named(call, given))
+
+
 @heads("Concat")
 def concat(call: Call) -> Tensor | None:
     """Scores that all compare entry by entry stay comparable side by side."""

@@ -16,7 +16,6 @@ from exactbox.polytope.rational import Rationals, exact
 refuses("Binarizer", domain=ML, why="data-dependent comparison: continuity not shown")
 refuses("Normalizer", domain=ML, why="divides by a norm of the data: not piecewise linear")
 refuses("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domain=ML, why="trees jump: not continuous")
-refuses("SVMClassifier", "SVMRegressor", domain=ML, why="support vector machines are not lowered")
 
 
 @lowers("Scaler", domain=ML)
