@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated, enumerate
     from exactbox.importers.inventory import Inventory, inventory
     from exactbox.loading import Model, load
+    from exactbox.neighborhood import Neighborhood, neighbors
     from exactbox.polytope.domain import Domain, box, everything
     from exactbox.polytope.domain_rows import domain_from_rows
     from exactbox.polytope.errors import (
@@ -43,6 +44,7 @@ __all__ = [
     "InternalError",
     "Inventory",
     "Model",
+    "Neighborhood",
     "Refusal",
     "Region",
     "RegionsAt",
@@ -58,6 +60,7 @@ __all__ = [
     "everything",
     "inventory",
     "load",
+    "neighbors",
     "region_at",
     "regions_at",
 ]
@@ -80,6 +83,7 @@ _HOME = {
     "InternalError": "exactbox.polytope.errors",
     "Inventory": "exactbox.importers.inventory",
     "Model": "exactbox.loading",
+    "Neighborhood": "exactbox.neighborhood",
     "Refusal": "exactbox.polytope.errors",
     "Region": "exactbox.polytope.region",
     "RegionsAt": "exactbox.polytope.region",
@@ -94,6 +98,7 @@ _HOME = {
     "everything": "exactbox.polytope.domain",
     "inventory": "exactbox.importers.inventory",
     "load": "exactbox.loading",
+    "neighbors": "exactbox.neighborhood",
     "region_at": "exactbox.regions",
     "regions_at": "exactbox.regions",
 }

@@ -190,6 +190,42 @@ def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
 
 @commands.command()
 @click.argument("model", metavar="MODEL.onnx")
+@click.option("-i", "--input", "inputs", multiple=True, required=True, metavar="X",
+              help="A .npy, .npz or .csv file, or numbers \"-0.1,1/3\"; with several inputs name=file, repeated.")
+@click.option("--row", type=int, metavar="I", help="Which sample of a file with several (0-based).")
+@click.option("--exact-input", is_flag=True, help="Keep numbers such as 1/3 instead of rounding to the input's type.")
+@click.option("--depth", type=click.IntRange(0), default=1, show_default=True, metavar="K",
+              help="How many facets away from the input's region.")
+@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input; without a box, all of R^d.")
+@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
+@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@click.option("--eps", metavar="R", help="Stay within L-infinity distance R of the input, and within the box if given.")
+@click.option("--max-regions", type=click.IntRange(1), metavar="N", help="Stop after N regions; the exit code is 2.")
+@click.option("--time-limit", type=click.FloatRange(0), metavar="T", help="Stop after T seconds; the exit code is 2.")
+@decision_options
+@import_options
+@click.option("-o", "--out", metavar="FILE", help="Write one row a facet that was crossed: .parquet (needs pyarrow), "
+              ".csv, .json or .jsonl.")
+@json_option
+def neighbors(model: str, as_json: bool, **options: Any) -> int:
+    """Walk from the region of one input across facets, without enumerating the rest.
+
+    For each facet: which units flip, coincident ones too, how the weights and the class change beyond it, and an exact
+    point on it.
+
+    \b
+    Examples:
+      exactbox neighbors model.onnx --input x.npy
+      exactbox neighbors model.onnx --input 1/2,-1/4 --depth 3 --box -1 1 --json
+      exactbox neighbors cnn.onnx --input photo.npy --box 0 1 --max-regions 100 -o facets.csv
+    """
+    from exactbox.neighbors_command import NeighborsOptions, run_neighbors
+
+    return run_neighbors(NeighborsOptions(model=model, **options), as_json)
+
+
+@commands.command()
+@click.argument("model", metavar="MODEL.onnx")
 @import_options
 @click.option("--region", metavar="X", help="Print the rows of the region around this input symbolically (small nets).")
 @click.option("--exact-input", is_flag=True, help="Do not round the numbers of --region to the input's type.")

@@ -16,8 +16,8 @@ from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.enumeration import Progress
 from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
-from exactbox.region_table import check_table
 from exactbox.report import print_blocks
+from exactbox.tables import check_table
 from exactbox.verify.certificate import program_file
 
 STAGES = 3

@@ -93,13 +93,7 @@ class Region:
         Raises:
             InputError: the position is no facet.
         """
-        verdict = self.facets.verdicts[facet]
-        if not isinstance(verdict, Kept):
-            raise InputError(f"row {facet} is no facet of the region")
-        if on_rim(self.facets, facet):
-            return None
-        point, outward = facet_crossing(self.facets, facet)
-        return cross(self.program, self.domain, point, outward)
+        return beyond(self, self.facets, facet)
 
 
 @dataclass(frozen=True)
@@ -166,6 +160,19 @@ def cross(program: Program, domain: Domain, point: Rationals, outward: Rationals
     if local is None:
         raise InternalError("a tie beyond a facet's relative interior is neither decided nor free")
     return Region(program, domain, local.pattern, point, point + local.step)
+
+
+def beyond(region: Region, polytope: Minimal, facet: int) -> Region | None:
+    """Return the region across a facet, its ``point`` in the facet's relative interior; None on the domain's boundary.
+
+    Args:
+        polytope: the region's rows and the verdicts on them.
+
+    Raises:
+        InputError: the position is no facet.
+    """
+    point, outward = facet_crossing(polytope, facet)
+    return None if on_rim(polytope, facet) else cross(region.program, region.domain, point, outward)
 
 
 def on_rim(polytope: Minimal, facet: int) -> bool:

@@ -25,6 +25,7 @@ PUBLIC = [
     "InternalError",
     "Inventory",
     "Model",
+    "Neighborhood",
     "Refusal",
     "Region",
     "RegionsAt",
@@ -40,6 +41,7 @@ PUBLIC = [
     "everything",
     "inventory",
     "load",
+    "neighbors",
     "region_at",
     "regions_at",
 ]

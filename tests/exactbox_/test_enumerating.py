@@ -29,7 +29,8 @@ from exactbox.polytope.exact import forward
 from exactbox.polytope.rational import exact
 from exactbox.polytope.region import region_at
 from exactbox.progress import Stages
-from exactbox.region_table import check_table, columns, records
+from exactbox.region_table import columns, records
+from exactbox.tables import check_table
 from exactbox.witness_classes import classes_at
 from tests.importers.onnx_models import build, mlp, save
 from tests.nets import mlp as net
@@ -153,7 +154,7 @@ def test_signs_are_decided_exactly() -> None:
 def test_no_decision_no_classes(tmp_path: Path) -> None:
     seen = enumerate(fold(tmp_path))
     assert (seen.plan.rule, seen.classes, seen.class_counts) == ("none", (), {})
-    assert columns(seen) == ("region", "witness", "pattern")
+    assert tuple(columns(seen)) == ("region", "witness", "pattern")
 
 
 def test_a_model_without_units_has_one_region(tmp_path: Path) -> None:
@@ -293,7 +294,7 @@ def test_stopped_in_words(model: str, tmp_path: Path, capsys: pytest.CaptureFixt
 
 def test_files_hold_the_same(found: Enumerated, tmp_path: Path) -> None:
     expected = list(records(found))
-    assert [tuple(record) for record in expected] == [columns(found)] * len(found)
+    assert [tuple(record) for record in expected] == [tuple(columns(found))] * len(found)
     assert found.save(tmp_path / "r.json") == str(tmp_path / "r.json")
     assert json.loads((tmp_path / "r.json").read_text()) == expected
     found.save(tmp_path / "r.jsonl")
@@ -310,7 +311,7 @@ def test_files_hold_the_same(found: Enumerated, tmp_path: Path) -> None:
 @pytest.mark.parametrize("rows", [1, 7, 10_000])
 def test_parquet(found: Enumerated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows: int) -> None:
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("exactbox.region_table.ROW_GROUP", rows)
+    monkeypatch.setattr("exactbox.tables.ROW_GROUP", rows)
     found.save(tmp_path / "r.parquet")
     assert parquet.read_table(tmp_path / "r.parquet").to_pylist() == list(records(found))
 
@@ -327,7 +328,7 @@ def test_no_region_is_a_file_too(model: str, tmp_path: Path, ending: str) -> Non
 
 def test_without_pyarrow(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
                          capsys: pytest.CaptureFixture[str]) -> None:  # fmt: skip
-    monkeypatch.setattr("exactbox.region_table.importlib.util.find_spec", lambda _: None)
+    monkeypatch.setattr("exactbox.tables.importlib.util.find_spec", lambda _: None)
     code, _, err = execute(capsys, "enumerate", model, "-o", tmp_path / "r.parquet")
     assert code == 3 and "exactbox[parquet]" in err
     check_table(tmp_path / "r.csv")
@@ -335,11 +336,11 @@ def test_without_pyarrow(model: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_failed_write_leaves_nothing(found: Enumerated, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_: Enumerated, path: Path) -> None:
+    def broken(path: Path, *_: object) -> None:
         path.write_text("half")
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("exactbox.region_table.WRITERS", {".csv": broken})
+    monkeypatch.setattr("exactbox.tables.WRITERS", {".csv": broken})
     with pytest.raises(InputError, match="No space left"):
         found.save(tmp_path / "r.csv")
     assert names(tmp_path) == []
