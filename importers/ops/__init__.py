@@ -5,7 +5,7 @@ from importlib import import_module
 _FAMILIES = (
     "category", "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear",
     "loss", "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation",
-    "sampling", "scatter", "scattering", "sequence", "shape", "svm",
+    "sampling", "scatter", "scattering", "sequence", "shape", "sorting", "svm",
 )  # fmt: skip
 
 

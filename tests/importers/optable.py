@@ -22,6 +22,7 @@ class Row:
     Args:
         exact: small whole inputs give whole results, so floats must agree with the program in every bit.
         outputs: how many outputs the node has; each is tried.
+        spare: how many outputs it has beyond them, which nobody reads.
         confirmed: whether onnxruntime has a kernel for the case.
         reference: whether onnx's reference implementation agrees with the standard here.
     """
@@ -34,6 +35,7 @@ class Row:
     domain: str = ""
     exact: bool = True
     outputs: int = 1
+    spare: int = 0
     confirmed: bool = True
     reference: bool = True
     dtype: int = TensorProto.FLOAT
@@ -47,7 +49,8 @@ class Row:
         inputs = {n: o for n, o in zip(names, self.operands, strict=True) if isinstance(o, tuple)}
         constants = {n: o for n, o in zip(names, self.operands, strict=True) if isinstance(o, np.ndarray)}
         outputs = [f"out{i}" for i in range(self.outputs)]
-        node = helper.make_node(self.op, names, outputs, "node", domain=self.domain, **self.attributes)
+        unread = [f"unread{i}" for i in range(self.spare)]
+        node = helper.make_node(self.op, names, [*outputs, *unread], "node", domain=self.domain, **self.attributes)
         declared = [tensor_info(name, None, self.dtype) for name in outputs]
         return build([node], inputs, declared, constants, opset=self.opset, dtype=self.dtype)
 

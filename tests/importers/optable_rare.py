@@ -191,4 +191,19 @@ ROI = [
     _roi("one", confirmed=False, opset=22),
 ]
 
-MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER, *GRID, *DEFORM, *ROI]
+SORTING = [
+    Row("top_one", "TopK", [(3, 4), ints(1)], spare=1),
+    Row("top_one_smallest", "TopK", [(3, 4), ints(1)], {"largest": 0}, spare=1),
+    Row("top_two", "TopK", [(2, 5), ints(2)], spare=1),
+    Row("top_all", "TopK", [(2, 7), ints(7)], spare=1),
+    Row("top_all_smallest", "TopK", [(2, 6), ints(6)], {"largest": 0}, spare=1),
+    Row("top_three_smallest", "TopK", [(2, 9), ints(3)], {"largest": 0}, spare=1),
+    Row("top_axis", "TopK", [(2, 5, 3), ints(3)], {"axis": 1}, spare=1),
+    Row("top_front", "TopK", [(4, 2), ints(2)], {"axis": -2}, spare=1),
+    Row("top_unsorted_one", "TopK", [(2, 5), ints(1)], {"sorted": 0}, spare=1),
+    Row("top_of_one", "TopK", [(2, 1), ints(1)], spare=1),
+    Row("top_attribute", "TopK", [(2, 4)], {"k": 3}, opset=9, spare=1),
+    Row("top_opset_10", "TopK", [(2, 4), ints(3)], opset=10, spare=1),
+]
+
+MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER, *GRID, *DEFORM, *ROI, *SORTING]
