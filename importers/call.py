@@ -96,10 +96,10 @@ class Call:
     def data(self, place: int = 0) -> Data:
         """Return an input as entries of vectors, a real-valued operand of arithmetic."""
         found = self.value(place)
-        data = found if isinstance(found, Data) else self.builder.data(found)
-        if not data.is_float:
-            self.refuse(f"arithmetic on {data.dtype} data that depends on the input")
-        return data
+        if not found.is_float:
+            fixed = isinstance(found, Constant)
+            self.refuse(f"arithmetic on {found.dtype} " + ("constants" if fixed else "data that depends on the input"))
+        return found if isinstance(found, Data) else self.builder.data(found)
 
     def constant(self, place: int, what: str) -> Constant:
         """Return an input that must not depend on the model's input."""
