@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from exactbox.polytope.region import Region, RegionsAt
+    from exactbox.region_stream import iter_regions
     from exactbox.regions import region_at, regions_at
 
 __version__ = "0.1.0"
@@ -59,6 +60,7 @@ __all__ = [
     "enumerate",
     "everything",
     "inventory",
+    "iter_regions",
     "load",
     "neighbors",
     "region_at",
@@ -97,6 +99,7 @@ _HOME = {
     "enumerate": "exactbox.enumerating",
     "everything": "exactbox.polytope.domain",
     "inventory": "exactbox.importers.inventory",
+    "iter_regions": "exactbox.region_stream",
     "load": "exactbox.loading",
     "neighbors": "exactbox.neighborhood",
     "region_at": "exactbox.regions",

@@ -170,16 +170,29 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
               "the program beside it; check it with exactbox check.")
 @click.option("-o", "--out", metavar="FILE", help="Write one row a region: .parquet (needs pyarrow), .csv, .json or "
               ".jsonl, with exact witness, pattern, and what was asked for.")
+@click.option("--resume", is_flag=True, help="Go on from the state of an earlier run of the same command, if there is "
+              "one: after a limit, Ctrl-C or a kill; the result is the same.")
+@click.option("--state", metavar="FOLDER", help="Keep the state of the run here (needs pyarrow), also once it is done; "
+              "by default beside FILE of -o, as FILE.state, until it is done.")
+@click.option("--workers", type=click.IntRange(1), default=1, metavar="N", help="Share the work among N processes; the "
+              "result is the same.")
+@click.option("--scheduler", metavar="ADDRESS", help="Share the work among the workers of a Dask cluster, such as "
+              "tcp://10.0.0.1:8786; needs exactbox[dask] here and there.")
 @json_option
 def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
     """Find all full-dimensional activation regions of a small model in a box, or in all of R^d.
 
     The class of a region is the one at its witness, a point inside; a region may hold several classes.
 
+    A long run that writes a file with -o keeps its state in a folder beside it. At a limit or Ctrl-C it ends with exit
+    code 2, and the file holds the regions so far; with --resume it goes on, also after a kill.
+
     \b
     Examples:
       exactbox enumerate model.onnx --box -1 1
       exactbox enumerate model.onnx --box -1 1 --neighbors --merge -o regions.parquet
+      exactbox enumerate model.onnx --box -1 1 --workers 4 --time-limit 3600 -o regions.parquet
+      exactbox enumerate model.onnx --box -1 1 --workers 4 --resume -o regions.parquet
       exactbox enumerate cnn.onnx --plane digits.npy:0 digits.npy:1 digits.npy:2 --box 0 1
       exactbox enumerate model.onnx --box-from data.csv --certificate regions.cert.gz --max-regions 100000
     """

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import importlib.util
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
 
 from exactbox.commands import BoxOptions, stated_box, to_json
-from exactbox.enumerating import Enumerated, enumerate
+from exactbox.enumerating import checked_limits, enumerate_at_once, prepare, write_certificate
 from exactbox.enumerating_report import blocks, document
 from exactbox.files import check_writable
+from exactbox.interrupting import Interrupt
+from exactbox.long_runs import Limits
 from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.enumeration import Progress
 from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
+from exactbox.region_counts import Counts
+from exactbox.region_table import column_names
 from exactbox.report import print_blocks
-from exactbox.tables import check_table
+from exactbox.streaming import Found, Prepared, Ways, long_run
+from exactbox.tables import check_table, write_table
 from exactbox.verify.certificate import program_file
 
 STAGES = 3
@@ -39,51 +45,101 @@ class EnumerateOptions(BoxOptions):
     time_limit: float | None = None
     certificate: str | None = None
     out: str | None = None
+    state: str | None = None
+    resume: bool = False
+    workers: int = 1
+    scheduler: str | None = None
 
 
 def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
     """Enumerate all regions, print what was found, and write what was asked for.
 
     Returns:
-        0, or 2 where a limit ended the run before all regions were found.
+        0, or 2 where a limit or Ctrl-C ended the run before all regions were found.
     """
     _check_outputs(options)
+    ways = _ways(options)
+    interrupt = Interrupt()
     with Stages(STAGES) as stages:
+
+        def heard(progress: Progress) -> bool:
+            stages.describe(progress_words(progress))
+            return interrupt.asked
+
         stages.begin("reading the model")
-        model = options.load()
-        domain = stated_box(model, options)
+        prepared = _prepared(options)
+        limits = checked_limits(options.max_regions, options.time_limit, heard)
         stages.begin("enumerating")
-        found = enumerate(
-            model,
-            domain=domain,
-            neighbors=options.neighbors,
-            merge=options.merge,
-            plane=options.plane,
-            line=options.line,
-            slice_range=options.slice_range,
-            exact_input=options.exact_input,
-            max_regions=options.max_regions,
-            time_limit=options.time_limit,
-            certificate=options.certificate,
-            decision=options.decision,
-            output_row=options.output_row,
-            target=options.target,
-            progress=lambda progress: stages.describe(progress_words(progress)),
-        )
-        stages.begin("writing")
-        written = [] if found.certificate is None else [found.certificate, _program_beside(found.certificate, found)]
-        if options.out is not None:
-            written.append(found.save(options.out))
+        with interrupt:
+            found, written = _found(prepared, options, ways, limits, lambda: stages.begin("writing"))
     code = 0 if found.complete else STOPPED
     if as_json:
         click.echo(to_json({"exit_code": code, **document(found), "written": written}))
         return code
-    hint = ["nothing: -o FILE writes the regions, --certificate CERT the proof that they are all"]
-    if options.certificate is not None and found.certificate is None:
-        hint = ["nothing"]
-        written = [*written, f"no certificate: it would say that these are all regions ({found.reason})"]
-    print_blocks([*blocks(found), ("written", written or hint)], "All regions of the model")
+    notes = _notes(found, options, ways)
+    hint = "nothing: -o FILE writes the regions, --certificate CERT the proof that they are all"
+    print_blocks([*blocks(found), ("written", [*written, *notes] or [hint])], "All regions of the model")
     return code
+
+
+def _prepared(options: EnumerateOptions) -> Prepared:
+    model = options.load()
+    return prepare(
+        model,
+        domain=stated_box(model, options),
+        plane=options.plane,
+        line=options.line,
+        slice_range=options.slice_range,
+        exact_input=options.exact_input,
+        decision=options.decision,
+        output_row=options.output_row,
+        target=options.target,
+    )
+
+
+def _found(
+    prepared: Prepared, options: EnumerateOptions, ways: Ways, limits: Limits, writing: Callable[[], None]
+) -> tuple[Counts, list[str]]:
+    """Enumerate and write; returns the counts and the files."""
+    hanging = options.neighbors or options.merge
+    if ways.plain and options.out is None:
+        at_once = enumerate_at_once(prepared, limits, hanging, options.certificate).counts
+        return at_once, _certificate_files(at_once)
+    recording = options.certificate is not None
+    with long_run(prepared, ways, limits, hanging=hanging, recording=recording) as found:
+        writing()
+        certificate = None
+        if options.certificate is not None:
+            certificate = write_certificate(found, Path(options.certificate))
+        table = [] if options.out is None else [_write_table(found, Path(options.out))]
+        counts = found.counts(certificate)
+        return counts, [*_certificate_files(counts), *table]
+
+
+def _write_table(found: Found, path: Path) -> str:
+    model, plan = found.prepared.model, found.prepared.plan
+    names = column_names(plan.rule != "none", model.slice is not None, found.hanging is not None)
+    return write_table(path, names, found.records())
+
+
+def _ways(options: EnumerateOptions) -> Ways:
+    """Return how the run is done: its state lies beside the file of regions, unless it is named or cannot be kept."""
+    state = None if options.state is None else Path(options.state)
+    if state is None and options.out is not None and (options.resume or importlib.util.find_spec("pyarrow")):
+        state = Path(f"{options.out}.state")
+    return Ways(options.workers, options.scheduler, state, options.resume, keep=options.state is not None)
+
+
+def _notes(found: Counts, options: EnumerateOptions, ways: Ways) -> list[str]:
+    """Say what a stopped run did not write, and how to go on."""
+    if found.complete:
+        return []
+    notes: list[str] = []
+    if options.certificate is not None:
+        notes.append(f"no certificate: it would say that these are all regions ({found.reason})")
+    if ways.state is not None:
+        notes.append(f"{ways.state}: what is left to do; the same command with --resume goes on from here")
+    return notes
 
 
 def progress_words(progress: Progress) -> str:
@@ -96,8 +152,10 @@ def progress_words(progress: Progress) -> str:
     return f"{progress.regions} regions, {rate:.0f}/s, {progress.frontier} cells wait"
 
 
-def _program_beside(certificate: str, found: Enumerated) -> str:
-    return str(Path(certificate).parent / program_file(program_hash(found.model.program)))
+def _certificate_files(found: Counts) -> list[str]:
+    if found.certificate is None:
+        return []
+    return [found.certificate, str(Path(found.certificate).parent / program_file(program_hash(found.model.program)))]
 
 
 def _check_outputs(options: EnumerateOptions) -> None:

@@ -21,6 +21,7 @@ from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.files import check_writable
 from exactbox.fixing import pinned
 from exactbox.loading import Model, load
+from exactbox.long_runs import Limits
 from exactbox.polytope.cell_kernels import Cells
 from exactbox.polytope.complex import Complex, ComplexBuilder
 from exactbox.polytope.domain import Domain
@@ -29,12 +30,14 @@ from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
+from exactbox.region_counts import Counts
 from exactbox.saving import Info, model_info
 from exactbox.slices import read_slice, slice_domain
+from exactbox.streaming import Found, Prepared, Ways, long_run
 from exactbox.verify.tree_certificate import certified_regions
 from exactbox.witness_classes import classes_at
 
-Heard = Callable[[Progress], None]
+Heard = Callable[[Progress], bool | None]
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,7 +149,17 @@ class Enumerated(Analyses):
         """Return the counts as data for JSON."""
         from exactbox.enumerating_report import document
 
-        return document(self)
+        return document(self.counts)
+
+    @property
+    def counts(self) -> Counts:
+        """What was found, in numbers."""
+        whole = self.hanging
+        return Counts(
+            self.model, self.domain, self.plan, len(self), self.class_counts, self.complete, self.reason, self.seconds,
+            None if whole is None else len(whole.borders), None if whole is None else len(whole.linear_regions),
+            None if whole is None else self.mean_facets, self.certificate,
+        )
 
     def _asked(self) -> Complex:
         if self.hanging is None:
@@ -171,6 +184,10 @@ def enumerate(
     decision: str | None = None,
     output_row: int | None = None,
     target: int | str | None = None,
+    workers: int = 1,
+    scheduler: str | None = None,
+    state: str | os.PathLike[str] | None = None,
+    resume: bool = False,
     progress: Heard | None = None,
 ) -> Enumerated:
     """Find all full-dimensional activation regions of a model, each with a point strictly inside; exact.
@@ -189,35 +206,99 @@ def enumerate(
         certificate: write the certificate that these are all regions here, and the program file beside it; nothing is
             written where the enumeration is stopped.
         decision: see ``certify``; as are ``output_row`` and ``target``.
-        progress: called with a ``Progress`` now and then.
+        workers: so many processes of this machine share the work (a script must then be guarded by
+            ``if __name__ == "__main__":``); regions and witnesses are the same.
+        scheduler: the address of a Dask cluster that shares the work instead (needs ``exactbox[dask]``).
+        state: a folder in which the run is kept (needs ``exactbox[parquet]``), so that after any end it can be gone on
+            with; ``iter_regions`` then needs little memory.
+        resume: go on from ``state``, where something is there.
+        progress: called with a ``Progress`` now and then; where it answers True, the run stops cleanly.
 
     Raises:
-        InputError: something given does not fit the model, or a file cannot be written.
+        InputError: something given does not fit the model, a file cannot be written, or the state is another run's.
         BudgetError: a number has more digits than the certificate's format allows.
         UnsupportedModelError: the model cannot be lowered exactly.
     """
-    _check_limits(max_regions, time_limit)
+    limits = checked_limits(max_regions, time_limit, progress)
     if certificate is not None:
         check_writable(Path(certificate))
+    ways = Ways(workers, scheduler, None if state is None else Path(state), resume)
+    prepared = prepare(
+        model, domain=domain, box=box, plane=plane, line=line, slice_range=slice_range, exact_input=exact_input,
+        decision=decision, output_row=output_row, target=target,
+    )  # fmt: skip
+    if ways.plain:
+        return enumerate_at_once(prepared, limits, neighbors or merge, certificate)
+    recording = certificate is not None
+    with long_run(prepared, ways, limits, hanging=neighbors or merge, recording=recording) as found:
+        written = None if certificate is None else write_certificate(found, Path(certificate))
+        cells = tuple(found.cells())
+        return Enumerated(
+            prepared.model, prepared.domain, prepared.plan, cells, tuple(found.classes()), found.complete,
+            found.reason, found.seconds, found.complex(cells), written,
+        )
+
+
+def prepare(
+    model: Model | str | os.PathLike[str],
+    *,
+    domain: Domain | DomainRead | None = None,
+    box: tuple[object, object] | None = None,
+    plane: Sequence[object] | None = None,
+    line: Sequence[object] | None = None,
+    slice_range: tuple[object, object] | None = None,
+    exact_input: bool = False,
+    decision: str | None = None,
+    output_row: int | None = None,
+    target: int | str | None = None,
+) -> Prepared:
+    """Read what is to be enumerated; see ``enumerate``."""
     loaded = model if isinstance(model, Model) else load(model)
     where = pinned(stated_domain(loaded.program, domain, box), loaded.pins, loaded.input_names())
     loaded, where = _sliced(loaded, where, (plane, line), slice_range, exact_input)
-    plan = plan_decision(loaded.program, decision, output_row, target, loaded.class_names)
-    began = time.monotonic()
-    limits = _Limits(max_regions, time_limit, progress)
+    return Prepared(loaded, where, plan_decision(loaded.program, decision, output_row, target, loaded.class_names))
+
+
+def write_certificate(found: Found, path: Path) -> str | None:
+    """Write the certificate of a long run that found all regions; returns its path, None where it was stopped."""
+    if not found.complete:
+        return None
+    found.certify(path, _info(found.prepared.model, found.prepared.domain))
+    return str(path)
+
+
+def checked_limits(max_regions: int | None, time_limit: float | None, progress: Heard | None) -> Limits:
+    """Return limits.
+
+    Raises:
+        InputError: a limit that is no number of regions or seconds.
+    """
+    if max_regions is not None and max_regions < 1:
+        raise InputError(f"max_regions: expected at least 1, got {max_regions}")
+    if time_limit is not None and not 0 <= time_limit < float("inf"):
+        raise InputError(f"time_limit: expected seconds, at least 0, got {time_limit}")
+    return Limits(max_regions, time_limit, progress)
+
+
+def enumerate_at_once(
+    prepared: Prepared, limits: Limits, hang: bool, certificate: str | os.PathLike[str] | None = None
+) -> Enumerated:
+    """Enumerate in this process, everything in memory; see ``enumerate``."""
+    loaded, where, began = prepared.model, prepared.domain, time.monotonic()
     if certificate is None:
         space = Space(loaded.program, where.domain)
-        taken = _taker(space, neighbors or merge)
+        taken = _taker(space, hang)
         complete, reason = _run(space, taken, limits)
     else:
         recorded = _Recorded(loaded.program, where.domain, limits)
-        taken = recorded.taken = _taker(recorded, neighbors or merge)
+        taken = recorded.taken = _taker(recorded, hang)
         complete, reason = _run_certified(recorded, Path(certificate), _info(loaded, where))
     hanging = taken.finish(complete, reason) if isinstance(taken, ComplexBuilder) else None
-    classes = classes_at(loaded.program, plan, [cell.witness for cell in taken.cells])
+    classes = classes_at(loaded.program, prepared.plan, [cell.witness for cell in taken.cells])
     written = str(certificate) if certificate is not None and complete else None
     return Enumerated(
-        loaded, where, plan, tuple(taken.cells), classes, complete, reason, time.monotonic() - began, hanging, written
+        loaded, where, prepared.plan, tuple(taken.cells), classes, complete, reason, time.monotonic() - began, hanging,
+        written,
     )
 
 
@@ -244,15 +325,6 @@ def _sliced(
     return sliced, slice_domain(cut, sliced.program, where, bounds)
 
 
-@dataclass(frozen=True)
-class _Limits:
-    """When to stop, and who is told how far the work is."""
-
-    max_regions: int | None
-    time_limit: float | None
-    progress: Heard | None
-
-
 class _Stopped(BudgetError):
     """A limit ends a run that writes a certificate."""
 
@@ -276,7 +348,7 @@ class _Recorded(Space):
         limits: past them, splitting ends with ``_Stopped``.
     """
 
-    def __init__(self, program: Program, domain: Domain, limits: _Limits) -> None:
+    def __init__(self, program: Program, domain: Domain, limits: Limits) -> None:
         super().__init__(program, domain, recording=True)
         self._limits = limits
         self._began = time.monotonic()
@@ -299,8 +371,9 @@ class _Recorded(Space):
                 raise _Stopped(f"stopped: more than {limits.max_regions} regions")
         self._waiting[part.layer] = part.waiting
         seconds = time.monotonic() - self._began
-        if limits.progress is not None:
-            limits.progress(Progress(len(self.taken.cells), seconds, sum(self._waiting.values())))
+        heard = Progress(len(self.taken.cells), seconds, sum(self._waiting.values()))
+        if limits.progress is not None and limits.progress(heard):
+            raise _Stopped("stopped: interrupted")
         if limits.time_limit is not None and seconds > limits.time_limit:
             raise _Stopped(f"stopped: the time limit of {limits.time_limit} seconds was reached")
 
@@ -309,7 +382,7 @@ def _taker(space: Space, hanging: bool) -> _Plain | ComplexBuilder:
     return ComplexBuilder(space) if hanging else _Plain(space)
 
 
-def _run(space: Space, taken: _Plain | ComplexBuilder, limits: _Limits) -> tuple[bool, str]:
+def _run(space: Space, taken: _Plain | ComplexBuilder, limits: Limits) -> tuple[bool, str]:
     run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress)
     for batch in run.batches():
         taken.extend(batch)
@@ -328,10 +401,3 @@ def _run_certified(space: _Recorded, path: Path, info: Info) -> tuple[bool, str]
 
 def _info(model: Model, domain: DomainRead) -> Info:
     return {"exactbox": __version__, **model_info(model), "domain": domain.text}
-
-
-def _check_limits(max_regions: int | None, time_limit: float | None) -> None:
-    if max_regions is not None and max_regions < 1:
-        raise InputError(f"max_regions: expected at least 1, got {max_regions}")
-    if time_limit is not None and not 0 <= time_limit < float("inf"):
-        raise InputError(f"time_limit: expected seconds, at least 0, got {time_limit}")

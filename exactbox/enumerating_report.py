@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from exactbox.documents import Document, model_document, number
-from exactbox.enumerating import Enumerated
+from exactbox.region_counts import Counts
 from exactbox.report import Block
 from exactbox.rounding import decimal_text
 from exactbox.slices import Slice
@@ -12,23 +12,23 @@ CLASSES = 8
 """Classes in the summary for people; the document holds all."""
 
 
-def document(found: Enumerated) -> Document:
+def document(found: Counts) -> Document:
     """Return the counts as data that ``json.dumps`` accepts; null for what was not asked for."""
-    whole, plan = found.hanging, found.plan
+    plan = found.plan
     return {
         "model": model_document(found.model),
         "domain": {"text": found.domain.text, "dimension": found.domain.domain.dimension},
         "slice": None if found.model.slice is None else slice_document(found.model.slice),
         "decision": {"rule": plan.rule, "text": plan.text},
-        "regions": len(found),
-        "linear_regions": None if whole is None else len(whole.linear_regions),
+        "regions": found.regions,
+        "linear_regions": found.linear_regions,
         "complete": found.complete,
         "reason": found.reason,
         "seconds": found.seconds,
         "regions_per_second": rate(found),
-        "classes_at_witnesses": found.class_counts if plan.rule != "none" else None,
-        "neighbor_pairs": None if whole is None else len(whole.borders),
-        "mean_facets": None if whole is None else number(found.mean_facets),
+        "classes_at_witnesses": dict(found.class_counts) if plan.rule != "none" else None,
+        "neighbor_pairs": found.neighbor_pairs,
+        "mean_facets": None if found.neighbor_pairs is None else number(found.mean_facets),
         "proved": proved(found),
         "not_claimed": not_claimed(found),
         "certificate": found.certificate,
@@ -40,12 +40,12 @@ def slice_document(cut: Slice) -> Document:
     return {"text": cut.text, "coordinates": list(cut.names), "points": cut.texts}
 
 
-def rate(found: Enumerated) -> float:
+def rate(found: Counts) -> float:
     """Return regions a second."""
-    return len(found) / max(found.seconds, 2.0**-20)
+    return found.regions / max(found.seconds, 2.0**-20)
 
 
-def blocks(found: Enumerated) -> list[Block]:
+def blocks(found: Counts) -> list[Block]:
     """Return the summary for people as (label, lines)."""
     source, program = found.model.source, found.model.program
     listed = [
@@ -63,7 +63,7 @@ def blocks(found: Enumerated) -> list[Block]:
     return [(label, lines) for label, lines in listed if lines]
 
 
-def proved(found: Enumerated) -> list[str]:
+def proved(found: Counts) -> list[str]:
     """Say what was decided in exact arithmetic, and who can check it."""
     each = "each listed region is full-dimensional: its exact witness lies strictly inside"
     if not found.complete:
@@ -74,30 +74,30 @@ def proved(found: Enumerated) -> list[str]:
     return [*said, "that is this run's word; --certificate CERT writes what others can check"]
 
 
-def not_claimed(found: Enumerated) -> list[str]:
+def not_claimed(found: Counts) -> list[str]:
     """Say what an enumeration does not show."""
     said: list[str] = []
     if not found.complete:
         said.append("that these are all regions, nor how many there are")
-    if not found.complete and found.hanging is not None:
+    if not found.complete and found.neighbor_pairs is not None:
         said.append("neighbours and linear regions across regions that were not found")
     if found.model.slice is not None:
         said.append(f"anything off the {found.model.slice.kind}: the regions are those of the model restricted to it")
-    if found.classes:
+    if found.class_counts:
         said.append("that a region has one class: it is the class at the witness, and a region may hold several")
-    if found.certificate is not None and (found.hanging is not None or found.classes):
+    if found.certificate is not None and (found.neighbor_pairs is not None or found.class_counts):
         said.append("classes, facets and linear regions in the certificate: it is about the regions alone")
     return [*said, "what a runtime computes in floating point: regions are those of the exact function"]
 
 
-def _count_words(found: Enumerated) -> str:
+def _count_words(found: Counts) -> str:
     if found.complete:
-        return f"{len(found)} full-dimensional activation regions, complete: {found.reason}"
-    return f"{len(found)} full-dimensional activation regions found, INCOMPLETE: {found.reason}"
+        return f"{found.regions} full-dimensional activation regions, complete: {found.reason}"
+    return f"{found.regions} full-dimensional activation regions found, INCOMPLETE: {found.reason}"
 
 
-def _class_words(found: Enumerated) -> list[str]:
-    if not found.classes:
+def _class_words(found: Counts) -> list[str]:
+    if not found.class_counts:
         return [f"decision rule: {found.plan.text}"]
     counts = list(found.class_counts.items())
     lines = [f"decision rule: {found.plan.text}", "regions by the class at the witness:"]
@@ -105,12 +105,11 @@ def _class_words(found: Enumerated) -> list[str]:
     return lines + ([f"and {len(counts) - CLASSES} more classes; --json has all"] if len(counts) > CLASSES else [])
 
 
-def _hanging_words(found: Enumerated) -> list[str]:
-    whole, mean = found.hanging, None if found.hanging is None else found.mean_facets
-    if whole is None or mean is None:
+def _hanging_words(found: Counts) -> list[str]:
+    if found.neighbor_pairs is None or found.mean_facets is None:
         return []
     return [
-        f"{len(whole.borders)} pairs of neighbours; a region has {decimal_text(mean)} facets on average, the domain's "
-        "included",
-        f"{len(whole.linear_regions)} linear regions: neighbours with equal affine maps taken as one",
+        f"{found.neighbor_pairs} pairs of neighbours; a region has {decimal_text(found.mean_facets)} facets on "
+        "average, the domain's included",
+        f"{found.linear_regions} linear regions: neighbours with equal affine maps taken as one",
     ]

@@ -27,18 +27,18 @@ def write_regions(found: Enumerated, path: Path) -> str:
 
 def columns(found: Enumerated) -> Columns:
     """Return the names of the columns and what they hold."""
+    return column_names(found.plan.rule != "none", found.model.slice is not None, found.hanging is not None)
+
+
+def column_names(decided: bool, lifted: bool, hanging: bool) -> Columns:
+    """Return the columns of regions with classes, on a line or plane, with neighbours, and what they hold."""
     every: Columns = {
         "region": "number", "class_at_witness": "text", "witness": "texts", "input": "texts", "pattern": "text",
         "facets": "number", "neighbors": "numbers", "linear_region": "number",
     }  # fmt: skip
-    left_out = set[str]()
-    if found.plan.rule == "none":
-        left_out.add("class_at_witness")
-    if found.model.slice is None:
-        left_out.add("input")
-    if found.hanging is None:
-        left_out |= {"facets", "neighbors", "linear_region"}
-    return {name: kind for name, kind in every.items() if name not in left_out}
+    asked = {"class_at_witness": decided, "input": lifted, "facets": hanging, "neighbors": hanging,
+             "linear_region": hanging}  # fmt: skip
+    return {name: kind for name, kind in every.items() if asked.get(name, True)}
 
 
 def records(found: Enumerated) -> Iterator[Record]:

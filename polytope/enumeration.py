@@ -208,7 +208,7 @@ class Enumeration(Iterator[Cell]):
         space: the program on its domain.
         max_regions: stop after so many.
         time_limit: stop after so many seconds.
-        progress: called now and then.
+        progress: called now and then; where it answers True, the run stops cleanly.
 
     Attributes:
         complete: whether all regions were delivered.
@@ -218,7 +218,7 @@ class Enumeration(Iterator[Cell]):
 
     def __init__(
         self, space: Space, max_regions: int | None = None, time_limit: float | None = None,
-        progress: Callable[[Progress], None] | None = None,
+        progress: Callable[[Progress], bool | None] | None = None,
     ) -> None:
         self.space = space
         self.complete, self.reason, self.count = False, "not finished", 0
@@ -251,8 +251,10 @@ class Enumeration(Iterator[Cell]):
                     self.reason = f"stopped: more than {self._max_regions} regions"
                     return
             waiting[part.layer] = part.waiting
-            if self._progress is not None:
-                self._progress(Progress(self.count, self.seconds, sum(waiting.values())))
+            heard = Progress(self.count, self.seconds, sum(waiting.values()))
+            if self._progress is not None and self._progress(heard):
+                self.reason = "stopped: interrupted"
+                return
             if self._time_limit is not None and self.seconds > self._time_limit:
                 self.reason = f"stopped: the time limit of {self._time_limit} seconds was reached"
                 return
@@ -266,14 +268,14 @@ class Enumeration(Iterator[Cell]):
 
 def enumerate_regions(
     program: Program, domain: Domain, *, max_regions: int | None = None, time_limit: float | None = None,
-    progress: Callable[[Progress], None] | None = None,
+    progress: Callable[[Progress], bool | None] | None = None,
 ) -> Enumeration:
     """Iterate over all full-dimensional activation regions of a program on a domain.
 
     Args:
         max_regions: stop cleanly after so many.
         time_limit: stop cleanly after so many seconds.
-        progress: called with a ``Progress`` now and then.
+        progress: called with a ``Progress`` now and then; where it answers True, the run stops cleanly.
 
     Raises:
         InputError: the domain has another number of coordinates than the program.

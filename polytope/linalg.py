@@ -36,6 +36,10 @@ class IntMatrix:
     def __init__(self, entries: IntArray) -> None:
         self.entries = entries
 
+    def __reduce__(self) -> tuple[type[IntMatrix], tuple[IntArray]]:
+        """Pickle the entries alone: FLINT's matrices cannot be, and each process prepares its own."""
+        return IntMatrix, (self.entries,)
+
     @functools.cached_property
     def transposed(self) -> IntMatrix:
         """The transpose."""

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from exactbox.polytope.enumeration import Cell, Part, Space
+from exactbox.polytope.cell_kernels import Refs
+from exactbox.polytope.enumeration import Cell, Space
 from exactbox.polytope.errors import InternalError
 from exactbox.polytope.rows import RowSource
 
@@ -71,33 +72,53 @@ def row_of(space: Space, name: int) -> RowSource | UnitRow:
     return UnitRow(layer.first + unit, low, high) if name > 0 else UnitRow(layer.first + unit, high, low)
 
 
-def split_tree(space: Space) -> Iterator[Node | Leaf]:
+class Step(NamedTuple):
+    """Some of what happened in an enumeration, next to each other in depth-first order within each layer.
+
+    Args:
+        layer: the number of a layer, from 1 on; 0 where there is none.
+        events: shape (e, 3+n), of that layer, see ``splitting.advance``.
+        regions: the regions that it finished.
+    """
+
+    layer: int
+    events: Refs
+    regions: list[Cell]
+
+
+def split_tree(space: Space, steps: Iterator[Step] | None = None) -> Iterator[Node | Leaf]:
     """Enumerate and yield the tree's items in depth-first order.
 
     Args:
         space: made with ``recording=True``.
+        steps: those of an enumeration that was done before.
 
     Raises:
         InternalError: the space does not record.
     """
     if not space.recording:
         raise InternalError("split tree: the space must be made with recording=True")
-    yield from _Reader(space).items()
+    yield from _Reader(space, _steps(space) if steps is None else steps).items()
+
+
+def _steps(space: Space) -> Iterator[Step]:
+    for part in space.parts():
+        finished = len(part.cells.filled) if part.layer == len(space.layers) else 0
+        yield Step(part.layer, part.events, [space.cell(part.cells, i) for i in range(finished)])
 
 
 class _Reader:
     """Puts the events of all layers, which come in batches, into depth-first order."""
 
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self._parts = space.parts()
+    def __init__(self, space: Space, steps: Iterator[Step]) -> None:
+        self._space, self._steps = space, steps
         self._events: list[deque[list[int]]] = [deque() for _ in space.layers]
         self._regions: deque[Cell] = deque()
         self._widths = [int(w) for layer in space.layers for w in layer.widths]
 
     def items(self) -> Iterator[Node | Leaf]:
         if not self._space.layers:
-            self._take(next(self._parts))
+            self._take(next(self._steps))
             yield Leaf(self._regions.popleft())
             return
         yield from self._cell(0)
@@ -124,11 +145,10 @@ class _Reader:
     def _next(self, layer: int) -> list[int]:
         queue = self._events[layer]
         while not queue:
-            self._take(next(self._parts))
+            self._take(next(self._steps))
         return queue.popleft()
 
-    def _take(self, part: Part) -> None:
-        if part.layer:
-            self._events[part.layer - 1].extend(part.events.tolist())
-        if part.layer == len(self._events):
-            self._regions.extend(self._space.cell(part.cells, i) for i in range(len(part.cells.filled)))
+    def _take(self, step: Step) -> None:
+        if step.layer:
+            self._events[step.layer - 1].extend(step.events.tolist())
+        self._regions.extend(step.regions)

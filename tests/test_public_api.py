@@ -40,6 +40,7 @@ PUBLIC = [
     "enumerate",
     "everything",
     "inventory",
+    "iter_regions",
     "load",
     "neighbors",
     "region_at",

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 from itertools import chain
 from pathlib import Path
 from typing import IO
@@ -18,7 +18,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Space
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
-from exactbox.polytope.split_tree import Leaf, Node, UnitRow, row_of, split_tree
+from exactbox.polytope.split_tree import Leaf, Node, Step, UnitRow, row_of, split_tree
 from exactbox.verify.certificate import (
     CERTIFICATE_FORMAT,
     Info,
@@ -49,7 +49,7 @@ def write_enumeration(
 
 
 def certified_regions(
-    path: str | os.PathLike[str], space: Space, info: Info | None = None
+    path: str | os.PathLike[str], space: Space, info: Info | None = None, steps: Iterator[Step] | None = None
 ) -> Generator[Cell, None, None]:
     """Yield all regions in the order of the tree; the two files appear once the last one was taken.
 
@@ -58,6 +58,7 @@ def certified_regions(
     Args:
         space: made with ``recording=True``.
         info: strings and lists of strings to keep with it.
+        steps: those of an enumeration that was done before; by default it is done here.
 
     Raises:
         InputError: a file cannot be written.
@@ -68,7 +69,7 @@ def certified_regions(
     try:
         with tempfile.TemporaryFile(dir=target.parent) as body:
             with gzip.GzipFile("", "wb", 6, body, 0) as packed, io.BufferedWriter(packed, _PIECE) as lines:
-                for item in split_tree(space):
+                for item in split_tree(space, steps):
                     if isinstance(item, Node):
                         lines.write(numbers.line(item))
                         continue

@@ -289,7 +289,8 @@ def test_stopped_in_words(model: str, tmp_path: Path, capsys: pytest.CaptureFixt
     )
     text = " ".join(out.split())
     assert code == 2 and "INCOMPLETE: stopped: more than 2 regions" in text and "no certificate" in text
-    assert names(tmp_path) == ["r.csv"] and len(out_file.read_text().splitlines()) == 3
+    assert "the same command with --resume goes on" in text
+    assert names(tmp_path) == ["r.csv", "r.csv.state"] and len(out_file.read_text().splitlines()) == 3
 
 
 def test_files_hold_the_same(found: Enumerated, tmp_path: Path) -> None:
@@ -355,7 +356,9 @@ def test_a_failed_write_leaves_nothing(found: Enumerated, tmp_path: Path, monkey
         (("-o", "same.csv", "--certificate", "same.csv"), "give them different names"),
         (("--max-regions", 0), "--max-regions"),
         (("--time-limit", -1), "--time-limit"),
-        (("--resume",), "--resume"),
+        (("--resume",), "there is no state to go on from"),
+        (("--workers", 0), "--workers"),
+        (("--workers", 2, "--scheduler", "tcp://127.0.0.1:1"), "give one"),
     ],
 )
 def test_bad_options(model: str, arguments: tuple[object, ...], words: str, tmp_path: Path,
