@@ -22,7 +22,7 @@ class ReplacedConstant:
     Args:
         node: the node that the constant belongs to.
         expression: what the constant is, e.g. ``1/sqrt(var[3] + epsilon)``.
-        radicand: the exact number under the root.
+        radicand: the exact number under the root, or that another function is taken of.
         value: floor to 80 significant bits.
     """
 

@@ -3,9 +3,9 @@
 from importlib import import_module
 
 _FAMILIES = (
-    "category", "comparison", "constant", "contraction", "control", "conv", "elementwise", "grid", "head", "linear",
-    "loss", "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize", "rotation",
-    "sampling", "scatter", "scattering", "sequence", "shape", "sorting", "svm",
+    "category", "comparison", "constant", "contraction", "control", "conv", "curved", "elementwise", "grid", "head",
+    "linear", "loss", "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize",
+    "rotation", "sampling", "scatter", "scattering", "sequence", "shape", "sorting", "svm",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -281,7 +282,12 @@ class TestScikitLearnTails:
             import_tail([classifier], tmp_path)
 
 
-def test_a_tail_on_constants_is_refused_not_computed(tmp_path: Path) -> None:
+def test_a_tail_on_constants_is_a_listed_constant(tmp_path: Path) -> None:
     nodes = [node("Sigmoid", ["c"], ["s"], "sigmoid"), node("Add", ["z", "s"], ["y"])]
-    with pytest.raises(UnsupportedModelError, match="Sigmoid 'sigmoid'"):
-        import_tail(nodes, tmp_path, constants={"c": np.ones(3, np.float32)})
+    model = import_tail(nodes, tmp_path, constants={"c": np.array([1, 0, -1], np.float32)})
+    listed = {item.expression: item.value for item in model.replaced_constants}
+    assert list(listed) == ["sigmoid(input[0])", "sigmoid(input[2])"]
+    assert model.program.head.ops == ()
+    found = exact.forward(model.program, from_fractions([0, 0, 0], (3, 1))).fractions()
+    assert found == [*list(listed.values())[:1], Fraction(1, 2), *list(listed.values())[1:]]
+    assert abs(sum(listed.values()) - 1) < 2**-79
