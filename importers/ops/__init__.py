@@ -4,8 +4,8 @@ from importlib import import_module
 
 _FAMILIES = (
     "category", "comparison", "constant", "contraction", "control", "conv", "curved", "elementwise", "grid", "head",
-    "linear", "loss", "ml", "movement", "normalization", "pool", "rearrange", "recurrent", "reduce", "resize",
-    "rotation", "sampling", "scatter", "scattering", "sequence", "shape", "sorting", "svm",
+    "linear", "loss", "ml", "movement", "normalization", "pool", "quantized", "rearrange", "recurrent", "reduce",
+    "resize", "rotation", "sampling", "scatter", "scattering", "sequence", "shape", "sorting", "svm",
 )  # fmt: skip
 
 

@@ -10,11 +10,12 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.importers.call import Call, ReplacedConstant
-from exactbox.importers.graph import constant_of
+from exactbox.importers.graph import constant_of, dtype_name
 from exactbox.importers.ops.elementwise import common_shape, reciprocal_error
 from exactbox.importers.ops.normalization import floor_root
 from exactbox.importers.ops.reduce import reduced_axes
-from exactbox.importers.registry import folds
+from exactbox.importers.ops.shape import cast_constant
+from exactbox.importers.registry import folds, lowers
 from exactbox.importers.values import INTEGER_TYPES, AnyArray, Constant
 from exactbox.polytope.rational import from_fractions
 
@@ -41,6 +42,19 @@ def constant_of_shape(call: Call) -> Constant:
     call.check_size(dims)
     fill = call.node.tensor("value") or Constant(np.zeros(1, dtype=np.float32), "float32")
     return Constant(np.broadcast_to(fill.plain().reshape(()), dims), fill.dtype)
+
+
+@lowers("EyeLike")
+def eye_like(call: Call) -> Constant:
+    """Ones on a diagonal: of the operand only the shape and the type count."""
+    given = call.value(0)
+    if len(given.shape) != 2:
+        call.refuse(f"expected a matrix, got shape {given.shape}")
+    number = call.node.integer("dtype", 0)
+    target = dtype_name(str(call.node), number) if number else given.dtype
+    rows, columns = given.shape
+    ones = np.eye(rows, columns, call.node.integer("k", 0), dtype=np.int64)
+    return cast_constant(call, Constant(ones, "int64"), target)
 
 
 @folds("Range")
@@ -133,6 +147,8 @@ _INTEGER_UNARY: dict[str, Callable[[AnyArray], AnyArray]] = {"Neg": np.negative,
 def integer_unary(call: Call) -> Constant | None:
     """Sign changes of whole numbers."""
     value = call.constant(0, "the operand")
+    if value.is_float and call.node.op == "Sign":
+        return Constant(from_fractions(value.rationals().signs().ravel().tolist(), value.shape), value.dtype)
     if value.dtype not in INTEGER_TYPES:
         return None
     changed: AnyArray = _INTEGER_UNARY[call.node.op](value.plain())

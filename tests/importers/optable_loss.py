@@ -1,4 +1,4 @@
-"""Rows of the negative log-likelihood, and of Dropout in training where it drops nothing."""
+"""Rows of the negative log-likelihood, of Dropout in training where it drops nothing, and of scaled whole numbers."""
 
 from __future__ import annotations
 
@@ -40,4 +40,19 @@ DROPOUT = [
     Row("dropout_ratio_none", "Dropout", [(2, 3), scalar(0.0)]),
 ]
 
-LOSS_ROWS = [*LOSS, *DROPOUT]
+_STEPS = np.array([[-5, 7, 3], [2, 0, -128]], np.int8)
+
+QUANTIZED = [
+    Row("dequantize_by_data", "DequantizeLinear", [_STEPS, ()]),
+    Row("dequantize_by_data_zero", "DequantizeLinear", [_STEPS, (1,), np.array([3], np.int8)]),
+    Row("dequantize_columns", "DequantizeLinear", [_STEPS, (3,), np.array([1, -2, 127], np.int8)]),
+    Row("dequantize_rows", "DequantizeLinear", [_STEPS, (2,), np.array([1, -2], np.int8)], {"axis": -2}),
+    Row("dequantize_unsigned", "DequantizeLinear", [np.array([0, 255], np.uint8), (), np.array(255, np.uint8)]),
+    Row("dequantize_old", "DequantizeLinear", [_STEPS, ()], opset=10, reference=False),
+    Row(
+        "dequantize_blocks", "DequantizeLinear", [_STEPS, (2, 2), np.array([[1, 2], [3, 4]], np.int8)],
+        {"axis": 1, "block_size": 2}, opset=21,
+    ),
+]  # fmt: skip
+
+LOSS_ROWS = [*LOSS, *DROPOUT, *QUANTIZED]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping
@@ -31,7 +32,6 @@ EXCEPTIONS = {
          "test_reduce_min_empty_set", "test_reduce_sum_empty_set", "test_reduce_sum_empty_set_non_reduced_axis_zero"],
         "an input without entries",
     ),
-    **dict.fromkeys(["test_top_k", "test_top_k_negative_axis", "test_top_k_smallest"], "sorting is not lowered"),
     **dict.fromkeys(
         ["test_swiglu_alpha_expanded", "test_swiglu_expanded", "test_swiglu_float16_expanded"],
         "a curved function of a constant is not evaluated",
@@ -53,9 +53,7 @@ NOT_KNOWN = {
     "HammingWindow": "a constant of cosines",
     "HannWindow": "a constant of cosines",
     "MelWeightMatrix": "a constant of logarithms",
-    "EyeLike": "a constant",
-    "Range": "a float range: a constant",
-    "DequantizeLinear": "affine in whole numbers, which do not vary here",
+    "Range": "its length depends on its bounds",
     "ImageDecoder": "reads files",
     "CumProd": "products of entries of the input",
     "LinearAttention": "products of inputs",
@@ -69,8 +67,7 @@ NOT_KNOWN = {
 REASONS = (
     "not piecewise linear", "data-dependent comparison: continuity not shown", "product of two data tensors",
     "division by data", "random", "depends on the model's input", "computes with text", "not finite", "trees jump",
-    "arithmetic on bool constants", "arithmetic on int8 constants", "arithmetic on int32 constants",
-    "arithmetic on uint8 constants", "operators of the domain 'ai.onnx.preview",
+    r"^arithmetic on (bool|u?int\d+) constants$", "operators of the domain 'ai.onnx.preview",
 )  # fmt: skip
 
 # The main list, which is lowered whatever the attributes are; whole numbers are another matter.
@@ -80,10 +77,11 @@ WHOLE = {
     "Identity", "Expand", "ReduceMean", "GatherND", "Neg", "Sum", "Mean", "Tile", "Einsum", "CumSum", "ConvTranspose",
     "DepthToSpace", "SpaceToDepth", "Trilu", "Conv", "BatchNormalization", "NegativeLogLikelihoodLoss", "Compress",
     "ReverseSequence", "SequenceMap", "SplitToSequence", "SequenceInsert", "OptionalGetElement", "OptionalHasElement",
+    "DequantizeLinear", "EyeLike",
 }  # fmt: skip
 _OTHER_MATTERS = ("training mode", "arithmetic on")
 
-AGREEING = {"node": 872, "simple": 13, "pytorch-converted": 66, "pytorch-operator": 28}
+AGREEING = {"node": 899, "simple": 13, "pytorch-converted": 66, "pytorch-operator": 28}
 
 
 @pytest.fixture(autouse=True)
@@ -131,7 +129,7 @@ class TestAllCases:
         reasons = {(op, why) for item in refused for op, why in item.refusals}
         missing = "not an operator that exactbox can lower exactly"
         assert {op for op, why in reasons if why == missing} == set(NOT_KNOWN)
-        assert [pair for pair in reasons if pair[1] != missing and not any(text in pair[1] for text in REASONS)] == []
+        assert [pair for pair in reasons if pair[1] != missing and not any(re.search(text, pair[1]) for text in REASONS)] == []
 
     def test_operators_that_are_lowered_are_not_refused(self, outcomes: list[Outcome]) -> None:
         filed = [item for item in outcomes if item.status == "refused" and item.kind == "node" and item.op in WHOLE]
@@ -162,7 +160,7 @@ class TestStatedInputs:
 
     def test_nearly_all_node_cases_agree(self, stated: Mapping[str, Outcome]) -> None:
         nodes = [item for item in stated.values() if item.kind == "node"]
-        assert sum(item.status == "agree" for item in nodes) >= 581
+        assert sum(item.status == "agree" for item in nodes) >= 584
         assert all(item.status == "agree" for item in stated.values() if item.kind != "node")
 
 
