@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -48,7 +49,12 @@ class Chart:
         """Map points (n, b) to (d, b)."""
         if not self.dimension:
             return Rationals(np.repeat(self.columns.num, points.shape[1], axis=1), self.columns.den)
-        return linalg.matmul(self.columns[:, :-1], points) + self.columns[:, -1:]
+        return Rationals(self._linear.times(points.num), self.columns.den * points.den) + self.columns[:, -1:]
+
+    @functools.cached_property
+    def _linear(self) -> linalg.IntMatrix:
+        """The numerators of the columns but the last, prepared for products."""
+        return linalg.IntMatrix(self.columns.num[:, :-1])
 
     def starts(self) -> Iterator[Rationals]:
         """Yield points (n,) strictly inside D: the domain's witness, moved a little off symmetric places.

@@ -25,6 +25,7 @@ from exactbox.polytope.layer_run import LayerRun, batch_of
 from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, exact, from_fractions
+from exactbox.polytope.reading import reading_domain
 from exactbox.polytope.spans import Spans
 from exactbox.polytope.splitting import restart
 
@@ -83,13 +84,18 @@ class Space:
         program: the program.
         domain: the domain.
         recording: whether the proofs of omitted candidates are kept as events.
+
+    Attributes:
+        chart: coordinates of the domain, without those that the program need not see.
+        bounds_left_out: how many facets of every region belong to bounds of the latter.
     """
 
     def __init__(self, program: Program, domain: Domain, recording: bool = False) -> None:
         if domain.size != program.input_size:
             raise InputError(f"domain: expected {program.input_size} coordinates, got {domain.size}")
         self.program, self.domain, self.recording = program, domain, recording
-        self.chart: Chart = chart(domain)
+        seen, self.bounds_left_out = reading_domain(program, domain)
+        self.chart: Chart = chart(seen)
         self.layers: tuple[Layer, ...] = layers(program)
         self.units = sum(len(layer.widths) for layer in self.layers)
         self.spans = {layer.position: Spans(program, self.layers, layer, len(self.chart.rows)) for layer in self.layers}

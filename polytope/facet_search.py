@@ -65,7 +65,7 @@ class Facet:
     """A facet of a cell.
 
     Args:
-        name: the row, see ``split_tree.row_of``.
+        name: the row, see ``split_tree.row_of``; 0 for a bound of a coordinate that is left out of the chart.
         beyond: the winners of the cell on its other side as bytes, None for the domain's rows.
     """
 
@@ -94,10 +94,11 @@ class FacetFinder:
 
     def facets(self, cells: Cells) -> list[list[Facet]]:
         """Return the facets of each cell of a batch of finished regions."""
+        hidden = [Facet(0, None)] * self._space.bounds_left_out
+        found: list[list[Facet]] = [list(hidden) for _ in cells.filled]
         if not self._space.chart.dimension:
-            return [[] for _ in cells.filled]
+            return found
         kinds, points = self._search(cells)
-        found: list[list[Facet]] = [[] for _ in cells.filled]
         sure: list[tuple[int, int]] = []
         for i, r in np.argwhere(np.arange(kinds.shape[1])[None, :] < cells.filled[:, None]).tolist():
             name = int(cells.refs[i, r])
