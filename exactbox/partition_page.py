@@ -175,7 +175,7 @@ def _figure(drawing: Drawing, tiles: Any, rims: Any, near: Any, picked: Any) -> 
     square = not flat and 1 / 4 <= (high - low) / (right - left) <= 4
     plot = figure(
         width=WIDTH, height=LOW_HEIGHT if flat else HEIGHT,
-        x_range=Range1d(left, right), y_range=Range1d(low, high),
+        x_range=Range1d(start=left, end=right), y_range=Range1d(start=low, end=high),
         tools="pan,wheel_zoom,box_zoom,reset,save", active_scroll="wheel_zoom", match_aspect=square,
         x_axis_label=PlainText(text=drawing.names[0]),
         y_axis_label=PlainText(text="output" if flat else drawing.names[1]),
