@@ -16,9 +16,10 @@ import numpy.typing as npt
 
 from exactbox.polytope import exact, linalg
 from exactbox.polytope.domain import Domain
+from exactbox.polytope.floats import bit_lengths
 from exactbox.polytope.program import Gather, Input, Max, Program, Shift, sources
-from exactbox.polytope.rational import Rationals, concatenate, zeros
-from exactbox.polytope.space import independent_columns
+from exactbox.polytope.rational import IntArray, Rationals, concatenate, zeros
+from exactbox.polytope.space import leading_columns
 
 LARGEST = 1 << 22
 """Entries of a vector's gradients, up to which the directions that a program reads are computed."""
@@ -47,8 +48,7 @@ def reading_domain(program: Program, domain: Domain) -> tuple[Domain, int]:
     held = loose & ~read & bounded
     open_ends = loose & ~bounded
     if open_ends.any():
-        chosen = independent_columns(reads.num, open_ends)
-        part = reads.num[:, np.flatnonzero(open_ends)]
+        chosen, part = _spanning(reads.num, np.flatnonzero(open_ends))
         if len(chosen) == min(part.shape) or len(chosen) == linalg.rank(part):
             open_ends[chosen] = False
             held |= open_ends
@@ -97,6 +97,17 @@ def _gathered(program: Program, instruction: Gather, values: dict[int, Rationals
             found.append(values[src][np.unique(instruction.index[inside]) - first])
         first += program.sizes[src]
     return found
+
+
+def _spanning(matrix: IntArray, among: npt.NDArray[np.int64]) -> tuple[list[int], IntArray]:
+    """Choose columns that span some of the columns, large ones first; returns them, and what they are chosen from.
+
+    The choice is the same on every machine, because cells that move to another one are given in these coordinates.
+    """
+    part = matrix[:, among]
+    sizes = bit_lengths(part).max(axis=0, initial=0).tolist()
+    order = sorted(range(len(among)), key=lambda j: (-sizes[j], j))
+    return [int(among[order[j]]) for j in leading_columns(part[:, order])], part
 
 
 def _loose(domain: Domain) -> npt.NDArray[np.bool_]:

@@ -150,10 +150,16 @@ def independent_columns(matrix: IntArray, among: Mask) -> list[int]:
         return []
     part = matrix[:, where]
     order = _large_first(part)
-    residues = part[:, order] % _PRIME
-    form, rank = nmod_mat(len(matrix), len(where), residues.ravel().tolist(), _PRIME).rref()
-    leading = [next(j for j in range(len(where)) if int(form[i, j])) for i in range(int(rank))]
-    return [int(where[order[j]]) for j in leading]
+    return [int(where[order[j]]) for j in leading_columns(part[:, order])]
+
+
+def leading_columns(matrix: IntArray) -> list[int]:
+    """Choose the first columns of (m, n) that span all of them: the rank is taken modulo a prime, never too large."""
+    if not matrix.size:
+        return []
+    rows, columns = matrix.shape
+    form, rank = nmod_mat(rows, columns, (matrix % _PRIME).ravel().tolist(), _PRIME).rref()
+    return [next(j for j in range(columns) if int(form[i, j])) for i in range(int(rank))]
 
 
 def _large_first(matrix: IntArray) -> list[int]:

@@ -155,7 +155,7 @@ def test_too_large_to_look_at(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_an_unlucky_prime_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     program, domain = widened(BATTERY["integer"](), FEW), everything(5)
-    monkeypatch.setattr("exactbox.polytope.reading.independent_columns", lambda *_: [0])
+    monkeypatch.setattr("exactbox.polytope.reading.leading_columns", lambda *_: [0])
     assert reading_domain(program, domain)[0].dimension == 5
 
 
