@@ -83,10 +83,8 @@ def explained(where: str, lowering: Lowering, name: str) -> Explained:
                 raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
             return Explained(_constant_output(where, lowering, name, found), Head(), len(found.shape) - 1)
         case Items() | Absent():
-            raise InputError(
-                f"{where}: output '{name}': expected a tensor, got a sequence or an optional of shape {found.shape}; "
-                f"add SequenceAt or OptionalGetElement to the model, or choose another output with --output"
-            )
+            why = "expected a tensor, got a sequence or an optional; add SequenceAt or OptionalGetElement to the model"
+            raise UnsupportedModelError(where, [Refusal(name, "output", why)])
         case Total() | Comparison():
             first, op = found.origin[0]
             raise UnsupportedModelError(where, [Refusal(first, op, refusal_of(Node(first, op, (), ())))])
@@ -96,7 +94,7 @@ def _constant_output(where: str, lowering: Lowering, name: str, found: Constant)
     try:
         return lowering.builder.data(found)
     except RefusedError as error:
-        raise InputError(f"{where}: output '{name}': {error}") from None
+        raise UnsupportedModelError(where, [Refusal(name, "output", str(error))]) from None
 
 
 def _decision_axis(where: str, scores: Scores) -> int:

@@ -10,6 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from exactbox.importers.inventory import inventory
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import load
 from exactbox.polytope import exact
@@ -209,8 +210,11 @@ def test_inputs_and_outputs_that_are_sequences_are_named(tmp_path: Path) -> None
     with pytest.raises(InputError, match="input 's': expected numbers, got elements of type sequence"):
         load(save(given, tmp_path))
     asked = build([BENT, PAIR], {"x": (2, 3)}, [helper.make_tensor_sequence_value_info("s", FLOAT, None)])
-    with pytest.raises(InputError, match=r"output 's': expected a tensor, got a sequence .* add SequenceAt"):
-        load(save(asked, tmp_path))
+    path = save(asked, tmp_path)
+    with pytest.raises(UnsupportedModelError, match=r"output 's': expected a tensor, got a sequence .* add SequenceAt"):
+        load(path)
+    listed = inventory(path)
+    assert (listed.status, [item.kind for item in listed.nodes]) == ("refused", ["max", "movement"])
 
 
 def test_a_sequence_of_too_many_tensors_is_refused(tmp_path: Path) -> None:
