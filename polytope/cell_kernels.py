@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.polytope.compiled import kernel
+from exactbox.polytope.compiled import inlined, kernel
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -197,7 +197,7 @@ def inside(cols: Floats, radius: Floats, count: int, point: Floats, out: Floats)
     return True
 
 
-@kernel
+@inlined
 def _rates(cols: Floats, count: int, edge: Floats, sign: float, out: Floats) -> None:
     for i in range(count):
         out[i] = 0.0
@@ -207,7 +207,7 @@ def _rates(cols: Floats, count: int, edge: Floats, sign: float, out: Floats) -> 
             out[i] += cols[j, i] * move
 
 
-@kernel
+@inlined
 def _entering(tight: Ints, edges: Floats, objective: Floats, gains: Floats) -> int:
     """Choose the edge along which the objective rises most a unit of length, or -1."""
     n = len(tight)
@@ -225,7 +225,7 @@ def _entering(tight: Ints, edges: Floats, objective: Floats, gains: Floats) -> i
     return column
 
 
-@kernel
+@inlined
 def _blocking(slack: Floats, rate: Floats, count: int, size: float) -> int:
     """Choose the row that stops a move first; among equals the steepest; -1 where none does."""
     row, length = -1, np.inf
@@ -258,7 +258,7 @@ def pivot(row: Floats, label: int, column: int, tight: Ints, edges: Floats) -> N
     tight[column] = label
 
 
-@kernel
+@inlined
 def _advance_along(
     cols: Floats, count: int, column: int, row: int, length: float, tight: Ints, point: Floats, edges: Floats,
     work: Work,
@@ -275,7 +275,7 @@ def _advance_along(
     pivot(work.base[0], row, column, tight, edges)
 
 
-@kernel
+@inlined
 def _follow(cols: Floats, count: int, column: int, sign: float, edges: Floats, work: Work) -> int:
     """Find the row that blocks an edge, and put the change of all rows a unit of length into ``work.rate``."""
     size = 0.0
@@ -285,7 +285,7 @@ def _follow(cols: Floats, count: int, column: int, sign: float, edges: Floats, w
     return _blocking(work.slack, work.rate, count, size)
 
 
-@kernel
+@inlined
 def _lean(cols: Floats, count: int, tight: Ints, point: Floats, edges: Floats, work: Work) -> bool:
     """Walk one free edge, along which the objective stays, up to a row; False where no row blocks any."""
     for column in range(len(tight)):
@@ -300,7 +300,7 @@ def _lean(cols: Floats, count: int, tight: Ints, point: Floats, edges: Floats, w
     return False
 
 
-@kernel
+@inlined
 def climb(cols: Floats, count: int, tight: Ints, point: Floats, edges: Floats, work: Work) -> int:
     """Walk along edges until ``work.objective`` would cross zero (CROSSING) or rises no more (OPTIMAL).
 
@@ -330,7 +330,7 @@ def climb(cols: Floats, count: int, tight: Ints, point: Floats, edges: Floats, w
     return LOST
 
 
-@kernel
+@inlined
 def _inverse_error(base: Floats, radius: Floats, edges: Floats) -> float:
     """Bound the largest column sum of ``abs(I - base @ edges.T)``, rounding and data errors included."""
     n = len(edges)
@@ -355,7 +355,7 @@ def _is_inner(row: int, span: Span) -> bool:
     return row >= 0 and (row >= len(span.inner) or span.inner[row])
 
 
-@kernel
+@inlined
 def _spans(tight: Ints, span: Span) -> bool:
     """Say whether the tight rows, where independent, span the layer's rows, so that all others have multiplier 0."""
     found = 0
@@ -365,7 +365,7 @@ def _spans(tight: Ints, span: Span) -> bool:
     return found >= span.rank
 
 
-@kernel
+@inlined
 def _gather_base(cols: Floats, radius: Floats, tight: Ints, work: Work) -> None:
     """Copy the tight rows into ``work.base`` and their radii into ``work.error``; free edges stand for coordinates."""
     n = len(tight)
@@ -376,7 +376,7 @@ def _gather_base(cols: Floats, radius: Floats, tight: Ints, work: Work) -> None:
         work.error[k] = 0.0 if i < 0 else radius[i]
 
 
-@kernel
+@inlined
 def _residual(objective: Floats, objective_radius: float, gains: Floats, work: Work) -> float:
     """Put bounds of ``abs(objective - gains @ base)`` into ``work.far``; returns the common part of their errors."""
     n = len(gains)
@@ -393,7 +393,7 @@ def _residual(objective: Floats, objective_radius: float, gains: Floats, work: W
     return spread
 
 
-@kernel
+@inlined
 def ceiling(
     cols: Floats, radius: Floats, reach: Floats, extent: Floats, tight: Ints, edges: Floats, span: Span,
     objective_radius: float, work: Work,

@@ -29,3 +29,11 @@ def compiled(function: Function) -> Function:
 def kernel(function: Function) -> Function:
     """Compile like ``compiled``, to be called from compiled functions only."""
     return function if _njit is None else cast(Function, _njit(**_INTERNAL)(function))
+
+
+def inlined(function: Function) -> Function:
+    """Compile like ``kernel``, into its caller: for what is called from one place with many arrays.
+
+    A call passes each array as its shape, its strides and more, one by one; that took longer than most kernels run.
+    """
+    return function if _njit is None else cast(Function, _njit(**_INTERNAL, forceinline=True)(function))

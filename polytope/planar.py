@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 
 from exactbox.polytope.cell_kernels import STRICT, TINY, UNIT, UP, Cells, Floats, Work, inside
-from exactbox.polytope.compiled import kernel
+from exactbox.polytope.compiled import inlined
 
 UNDECIDED, ABOVE, BELOW, BOTH = 0, 1, 2, 3
 
 
-@kernel
+@inlined
 def _corner_values(cells: Cells, i: int, row: Floats, radius: float, work: Work) -> None:
     """Put the row's value at each corner into ``work.slack`` and its error into ``work.rate``."""
     a, b, c = row[0], row[1], row[2]
@@ -28,7 +28,7 @@ def _corner_values(cells: Cells, i: int, row: Floats, radius: float, work: Work)
         work.rate[k] = (4 * UNIT * (slope * norm + constant) + radius * (norm + 1.0) + spread) * UP + TINY
 
 
-@kernel
+@inlined
 def glance(cells: Cells, i: int, row: Floats, radius: float, work: Work) -> int:
     """Decide on which sides of a row a cell lies, by its corners; ``BOTH`` leaves a point of the far side to prove."""
     count = cells.corner_count[i]
@@ -48,7 +48,7 @@ def glance(cells: Cells, i: int, row: Floats, radius: float, work: Work) -> int:
     return BOTH
 
 
-@kernel
+@inlined
 def _name_proof(cells: Cells, i: int, side: float, work: Work) -> bool:
     """Name the two rows through the corner nearest to the row, where it is certainly nearer than its neighbours."""
     count = cells.corner_count[i]
@@ -65,7 +65,7 @@ def _name_proof(cells: Cells, i: int, side: float, work: Work) -> bool:
     return True
 
 
-@kernel
+@inlined
 def far_centre(cells: Cells, i: int, side: int, work: Work) -> bool:
     """Prove the centre of what the polygon has on the other side of the row (``work.slack``); in ``work.inner``."""
     count = cells.corner_count[i]
@@ -87,7 +87,7 @@ def far_centre(cells: Cells, i: int, side: int, work: Work) -> bool:
     return inside(cells.cols[i], cells.radius[i], cells.filled[i], work.inner, work.slack)
 
 
-@kernel
+@inlined
 def _meet(cells: Cells, i: int, side: int, row: Floats, radius: float, out: Floats) -> None:
     """Intersect a side of the polygon with a row: x, y and a rigorous radius."""
     d, e, f = cells.cols[i, 0, side], cells.cols[i, 1, side], cells.cols[i, 2, side]
@@ -104,7 +104,7 @@ def _meet(cells: Cells, i: int, side: int, row: Floats, radius: float, out: Floa
     out[0], out[1], out[2] = x, y, error if error == error else np.inf
 
 
-@kernel
+@inlined
 def trim(cells: Cells, i: int, row: Floats, radius: float, sign: int, label: int, work: Work) -> None:
     """Clip the polygon by one side of a row that becomes row ``label``; leaves it where a corner is in doubt."""
     count = cells.corner_count[i]

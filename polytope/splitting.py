@@ -26,7 +26,7 @@ from exactbox.polytope.cell_kernels import (
     inside,
     pivot,
 )
-from exactbox.polytope.compiled import compiled, kernel
+from exactbox.polytope.compiled import compiled, inlined, kernel
 from exactbox.polytope.planar import ABOVE, BELOW, BOTH, UNDECIDED, far_centre, glance, trim
 
 TOUCHING = 4
@@ -112,7 +112,7 @@ def _aim(row: Floats, sign: float, work: Work) -> None:
         work.objective[j] = sign * row[j]
 
 
-@kernel
+@inlined
 def _far_witness(cells: Cells, i: int, row: Floats, radius: float, side: int, work: Work) -> bool:
     """Prove a point of the cell strictly on the other side: on the way from the witness to ``work.far``.
 
@@ -129,7 +129,7 @@ def _far_witness(cells: Cells, i: int, row: Floats, radius: float, side: int, wo
     return inside(cells.cols[i], cells.radius[i], cells.filled[i], work.inner, work.slack)
 
 
-@kernel
+@inlined
 def _cross(cells: Cells, i: int, row: Floats, work: Work) -> None:
     """Walk a crossing up to the row and let the edge leave it; the row gets the number that comes next."""
     column = work.column[EDGE]
@@ -138,7 +138,7 @@ def _cross(cells: Cells, i: int, row: Floats, work: Work) -> None:
     pivot(row, cells.filled[i], column, cells.tight[i], cells.edges[i])
 
 
-@kernel
+@inlined
 def _search(cells: Cells, i: int, row: Floats, radius: float, side: int, table: Table, work: Work) -> int:
     """Look for points of the cell on the other side of a row than its witness, and prove what is found.
 
@@ -202,10 +202,13 @@ def probe(cells: Cells, i: int, row: Floats, radius: float, table: Table, work: 
     if glanced == BOTH and far_centre(cells, i, side, work) and certain_sign(row, radius, work.inner) == -side:
         restart(cells, i)
         return BOTH
-    found = _search(cells, i, row, radius, side, table, work)
-    if found == UNDECIDED:
-        restart(cells, i)
+    found = UNDECIDED
+    for attempt in range(2):
+        if attempt > 0:
+            restart(cells, i)
         found = _search(cells, i, row, radius, side, table, work)
+        if found != UNDECIDED:
+            break
     return UNDECIDED if found == TOUCHING else found
 
 
@@ -247,7 +250,7 @@ def _close(events: Refs, control: Ints, unit: int) -> None:
         control[EVENTS] = at + 1
 
 
-@kernel
+@inlined
 def _omit(
     events: Refs, control: Ints, unit: int, candidate: int, rival: int, cells: Cells, i: int, work: Work
 ) -> None:
@@ -262,7 +265,7 @@ def _omit(
         control[EVENTS] = at + 1
 
 
-@kernel
+@inlined
 def _branch_two(stack: Cells, top: int, table: Table, work: Work, control: Ints, events: Refs) -> int:
     """Branch on a unit of two candidates; returns the number of children, 0 where it stays undecided."""
     unit, seed = stack.unit[top], stack.seed[top]
@@ -290,7 +293,7 @@ def _branch_two(stack: Cells, top: int, table: Table, work: Work, control: Ints,
     return 2
 
 
-@kernel
+@inlined
 def _claim(stack: Cells, i: int, candidate: int, table: Table, work: Work) -> int:
     """Cut a cell to where a candidate wins its unit: ABOVE where it does somewhere, BELOW where nowhere."""
     unit, seed = stack.unit[i], stack.seed[i]
