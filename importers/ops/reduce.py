@@ -20,7 +20,7 @@ def reduce(call: Call) -> Value:
     data = call.data()
     axes = reduced_axes(call, len(data.shape))
     if axes is None:
-        return data
+        return _absolute(call, data) if call.node.op == "ReduceL1" else data
     kept = [place for place in range(len(data.shape)) if place not in axes]
     width = math.prod(data.shape[axis] for axis in axes)
     if not width or not data.size:
@@ -44,14 +44,18 @@ def _reduced(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
         result = builder.maximum(signed, groups, dims)
         return result if sign > 0 else builder.negate(result)
     if op == "ReduceL1":
-        data = builder.elementwise_maximum([data, builder.negate(data)])
+        data = _absolute(call, data)
     share = Fraction(1, width) if op == "ReduceMean" else Fraction(1)
     weight = from_fractions([share] * width, (1, 1, width))
     return builder.matmul(data, weight, rows, dims, Rounding(terms=3))
 
 
+def _absolute(call: Call, data: Data) -> Data:
+    return call.builder.elementwise_maximum([data, call.builder.negate(data)])
+
+
 def reduced_axes(call: Call, rank: int) -> list[int] | None:
-    """Return the axes to reduce, or None where the node does nothing."""
+    """Return the axes to reduce, or None where there are none."""
     axes = call.integer_list(1, "axes")
     if not axes:
         return None if call.node.flag("noop_with_empty_axes", 0) else list(range(rank))
