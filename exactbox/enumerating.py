@@ -338,7 +338,7 @@ class _Plain:
 
     def extend(self, cells: Cells) -> None:
         """Add a batch of finished regions."""
-        self.cells += [self._space.cell(cells, i) for i in range(len(cells.filled))]
+        self.cells += self._space.regions(cells)
 
 
 class _Recorded(Space):

@@ -14,7 +14,7 @@ from exactbox.polytope.borders import FacetTable, facet_table
 from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.cell_kernels import Cells, Refs
 from exactbox.polytope.domain import Domain
-from exactbox.polytope.enumeration import Cell, Part, Space
+from exactbox.polytope.enumeration import Part, Space
 from exactbox.polytope.facet_search import FacetFinder
 from exactbox.polytope.program import Program
 from exactbox.polytope.tasks import Keys, Place, Task, keyer, work
@@ -133,7 +133,7 @@ class Workshop:
 
     def _rows(self, cells: Cells) -> Rows:
         job = self.job
-        found: list[Cell] = [self.space.cell(cells, i) for i in range(len(cells.filled))]
+        found = self.space.regions(cells)
         points = [cell.witness for cell in found]
         lifted = [] if job.cut is None else [job.cut.lift(point) for point in points]
         return Rows(

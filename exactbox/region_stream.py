@@ -78,7 +78,7 @@ class RegionStream(Iterator[Region]):
         space = Space(self._prepared.model.program, self._prepared.domain.domain)
         run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress)
         for batch in run.batches():
-            yield from (space.cell(batch, i) for i in range(len(batch.filled)))
+            yield from space.regions(batch)
         self.complete, self.reason = run.complete, run.reason
 
     def _stored(self, limits: Limits, ways: Ways) -> Iterator[Cell]:

@@ -88,7 +88,7 @@ class ComplexBuilder:
 
     def extend(self, cells: Cells) -> None:
         """Add a batch of finished regions."""
-        self.cells += [self._space.cell(cells, i) for i in range(len(cells.filled))]
+        self.cells += self._space.regions(cells)
         self._keys.append(self._keyer.keys(cells.winners))
         self._facets.append(facet_table(self._finder, self._keyer, cells))
 

@@ -14,7 +14,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from exactbox.polytope.cell_arrays import cover, empty_cells, first_cells, float_rows, reach
+from exactbox.polytope.cell_arrays import cover, empty_cells, first_cells, float_rows, reach, take_cells
 from exactbox.polytope.cell_kernels import Cells, Refs
 from exactbox.polytope.chart import Chart, chart
 from exactbox.polytope.domain import Domain
@@ -24,7 +24,7 @@ from exactbox.polytope.layer_rows import ExactRows, Layer, integer_row, layers
 from exactbox.polytope.layer_run import LayerRun, batch_of
 from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.program import Program
-from exactbox.polytope.rational import Rationals, exact, from_fractions
+from exactbox.polytope.rational import Rationals, exact, from_fractions, zeros
 from exactbox.polytope.reading import reading_domain
 from exactbox.polytope.spans import Spans
 from exactbox.polytope.splitting import restart
@@ -175,10 +175,24 @@ class Space:
 
     def cell(self, cells: Cells, i: int) -> Cell:
         """Return one finished region."""
-        winners = cells.winners[i].astype(np.int64)
-        pattern = Pattern(tuple(winners[a.first : a.first + len(a.widths)].copy() for a in self.layers))
-        point = from_fractions(self.witness(cells, i), (self.chart.dimension, 1))
-        return Cell(pattern, self.chart.lift(point).reshape(-1).reduced())
+        return self.regions(take_cells(cells, [i]))[0]
+
+    def regions(self, cells: Cells) -> list[Cell]:
+        """Return all these finished regions, faster than one by one."""
+        points: list[Rationals] = [zeros(0)] * len(cells.token)
+        plain = np.flatnonzero(cells.token < 0)
+        lifted = self.chart.lift(exact(cells.witness[plain].T))
+        for i, point in zip(plain.tolist(), lifted.num.T, strict=True):
+            points[i] = Rationals(point, lifted.den).reduced()
+        for i in np.flatnonzero(cells.token >= 0).tolist():
+            witness = from_fractions(self.witness(cells, i), (self.chart.dimension, 1))
+            points[i] = self.chart.lift(witness).reshape(-1).reduced()
+        ends = [(layer.first, layer.first + len(layer.widths)) for layer in self.layers]
+        patterns = cells.winners.astype(np.int64)
+        return [
+            Cell(Pattern(tuple([row[low:high] for low, high in ends])), point)
+            for row, point in zip(patterns, points, strict=True)
+        ]
 
 
 class Walk:
@@ -268,8 +282,7 @@ class Enumeration(Iterator[Cell]):
 
     def _run(self) -> Iterator[Cell]:
         for cells in self.batches():
-            for i in range(len(cells.filled)):
-                yield self.space.cell(cells, i)
+            yield from self.space.regions(cells)
 
 
 def enumerate_regions(

@@ -103,8 +103,7 @@ def split_tree(space: Space, steps: Iterator[Step] | None = None) -> Iterator[No
 
 def _steps(space: Space) -> Iterator[Step]:
     for part in space.parts():
-        finished = len(part.cells.filled) if part.layer == len(space.layers) else 0
-        yield Step(part.layer, part.events, [space.cell(part.cells, i) for i in range(finished)])
+        yield Step(part.layer, part.events, space.regions(part.cells) if part.layer == len(space.layers) else [])
 
 
 class _Reader:
@@ -125,28 +124,24 @@ class _Reader:
 
     def _cell(self, layer: int) -> Iterator[Node | Leaf]:
         """Yield the subtree of one cell at the start of a layer."""
-        waiting = 1
+        events, last = self._events[layer], layer + 1 == len(self._events)
+        waiting, lost = 1, list[Lost]()
         while waiting:
-            event = self._next(layer)
-            if event[0] == -2:
+            while not events:
+                self._take(next(self._steps))
+            unit, candidate, rival, *names = events.popleft()
+            if candidate >= 0:
+                lost.append(Lost(candidate, rival, tuple(filter(None, names))))
+            elif unit >= 0:
+                waiting += self._widths[unit] - len(lost) - 1
+                yield Node(unit, tuple(lost))
+                lost = []
+            else:
                 waiting -= 1
-                if layer + 1 < len(self._events):
-                    yield from self._cell(layer + 1)
-                else:
+                if last:
                     yield Leaf(self._regions.popleft())
-                continue
-            lost: list[Lost] = []
-            while event[1] >= 0:
-                lost.append(Lost(event[1], event[2], tuple(name for name in event[3:] if name)))
-                event = self._next(layer)
-            waiting += self._widths[event[0]] - len(lost) - 1
-            yield Node(event[0], tuple(lost))
-
-    def _next(self, layer: int) -> list[int]:
-        queue = self._events[layer]
-        while not queue:
-            self._take(next(self._steps))
-        return queue.popleft()
+                else:
+                    yield from self._cell(layer + 1)
 
     def _take(self, step: Step) -> None:
         if step.layer:

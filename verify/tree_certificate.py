@@ -18,7 +18,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Space
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
-from exactbox.polytope.split_tree import Leaf, Node, Step, UnitRow, row_of, split_tree
+from exactbox.polytope.split_tree import Leaf, Lost, Node, Step, UnitRow, row_of, split_tree
 from exactbox.verify.certificate import (
     CERTIFICATE_FORMAT,
     Info,
@@ -93,7 +93,7 @@ def pattern_line(cell: Cell) -> bytes:
     b'[[1,0],[2]]\\n'
     """
     parts = [winners.tolist() for winners in cell.pattern.winners]
-    return json.dumps(parts, separators=(",", ":")).encode("ascii") + b"\n"
+    return f"{parts}\n".replace(" ", "").encode("ascii")
 
 
 class RowNumbers:
@@ -116,20 +116,24 @@ class RowNumbers:
             self._first.append(first)
             first += width
         self._space = space
-        self._known: dict[int, str] = {}
+        self._texts: dict[int, str] = {}
 
     def line(self, node: Node) -> bytes:
         """Return the line of a node: its omitted candidates and the rows that prove it."""
-        items = [
-            " ".join([str(lost.candidate), str(lost.rival), *[self._known.get(n) or self._text(n) for n in lost.names]])
-            for lost in sorted(node.lost)
-        ]
-        return f"{';'.join(items)}\n".encode("ascii")
+        lost = node.lost if len(node.lost) < 2 else sorted(node.lost)
+        return f"{';'.join(map(self._item, lost))}\n".encode("ascii")
+
+    def _item(self, lost: Lost) -> str:
+        candidate, rival, names = lost
+        try:
+            return " ".join([str(candidate), str(rival), *[self._texts[name] for name in names]])
+        except KeyError:
+            self._texts.update((name, self._text(name)) for name in names)
+            return self._item(lost)
 
     def _text(self, name: int) -> str:
         row = row_of(self._space, name)
-        number = self._first[row.unit] + row.rival if isinstance(row, UnitRow) else self._own[row.kind, row.index]
-        return self._known.setdefault(name, str(number))
+        return str(self._first[row.unit] + row.rival if isinstance(row, UnitRow) else self._own[row.kind, row.index])
 
 
 def _witness(leaf: Leaf) -> bytes:
