@@ -29,6 +29,8 @@ def concat(call: Call) -> Value:
     rank = len(values[0].shape)
     if any(len(value.shape) != rank for value in values) or not rank:
         call.refuse(f"shapes {[value.shape for value in values]} do not concatenate")
+    if call.node.version >= 4 and "axis" not in call.node.attributes:
+        call.refuse("no axis")
     axis = call.axis(call.node.integer("axis", 1), rank)
     around = {(*value.shape[:axis], *value.shape[axis + 1 :]) for value in values}
     if len(around) > 1:

@@ -174,6 +174,7 @@ class TestOptionals:
         ([node("SequenceEmpty", [], ["s"]), node("ConcatFromSequence", ["s"], ["y"], "n", axis=0)],
          "the shape of an empty sequence's tensors is not known"),
         ([PAIR, node("ConcatFromSequence", ["s"], ["y"], "n", axis=5)], "axis 5 does not fit"),
+        ([PAIR, node("ConcatFromSequence", ["s"], ["y"], "n", new_axis=1)], "no axis"),
         ([node("SplitToSequence", ["x", "zero"], ["s"], "n"), node("SequenceAt", ["s", "one"], ["y"])],
          "expected positive numbers"),
         ([node("SplitToSequence", ["x", "parts"], ["s"], "n"), node("SequenceAt", ["s", "one"], ["y"])],
@@ -186,7 +187,8 @@ class TestOptionals:
           node("SequenceAt", ["t", "one"], ["y"])], "'wave': not piecewise linear"),
     ],
     ids=[
-        "at", "erase", "insert", "relu", "no_sequence", "empty", "axis", "chunks", "parts", "lengths", "curved_body",
+        "at", "erase", "insert", "relu", "no_sequence", "empty", "axis", "no_axis", "chunks", "parts", "lengths",
+        "curved_body",
     ],
 )  # fmt: skip
 def test_what_has_no_meaning_is_refused_by_name(nodes: Sequence[onnx.NodeProto], why: str, tmp_path: Path) -> None:
