@@ -6,6 +6,7 @@ import functools
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, cast
 
+from exactbox.boundary_rows import boundary_rows
 from exactbox.class_regions import ClassRegions, class_regions
 from exactbox.dual_graph import dual_graph
 from exactbox.locating import Located, locate
@@ -52,13 +53,17 @@ class Analyses:
         """
         return self.partition.volumes
 
-    def boundary(self) -> tuple[Boundary, ...]:
-        """Return the decision boundary as polytopes, each once.
+    def boundary(self, seconds: float | None = None) -> tuple[Boundary, ...]:
+        """Return the decision boundary as polytopes, each once: half-spaces, and vertices where regions have shapes.
+
+        Args:
+            seconds: give up after so long; not looked at where regions have shapes.
 
         Raises:
-            InputError: as ``partition``, or nothing is decided.
+            InputError: nothing is decided.
+            BudgetError: the time was up.
         """
-        return self.partition.boundary
+        return self.partition.boundary if self.has_shapes else boundary_rows(_own(self), seconds)
 
     def class_regions(self, seconds: float | None = None) -> ClassRegions:
         """Return which classes each region holds, in any dimension, bounded or not.

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from exactbox.boundary_rows import reduced_map
 from exactbox.decisions import DecisionPlan
 from exactbox.partition import class_names, score_rows
 from exactbox.polytope.envelope import winners_within
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
 
 if TYPE_CHECKING:
@@ -89,11 +86,7 @@ def _by_programs(found: Enumerated, names: tuple[str, ...], seconds: float | Non
 
 def classes_within(plan: DecisionPlan, region: Region) -> list[str]:
     """Name the classes that are decided on a full-dimensional part of a region of any dimension, bounded or not."""
-    coef, intercept = region.affine
-    gradients, constants = region.domain.reduce(coef, intercept)
-    den = math.lcm(gradients.den, constants.den)
-    joined = np.concatenate([gradients.over(den), constants.over(den).reshape(-1, 1)], axis=1)
-    labels, rows, tie = score_rows(plan, Rationals(joined, den))
+    labels, rows, tie = score_rows(plan, reduced_map(region))
     return [labels[k] for k in winners_within(region.domain, region.rows, rows, tie)]
 
 

@@ -80,7 +80,8 @@ class Boundary:
         regions: the regions that contain it, by number.
         equation: one row a . x <= b that holds with equality.
         rows: the half-spaces that bound it within the hyperplane, one an end.
-        corners: its vertices, shape (v, d), exact; in order along a segment or around a polygon.
+        corners: its vertices, shape (v, d), exact; in order along a segment or around a polygon. None of them, shape
+            (0, d), where the domain is unbounded or has more than three dimensions.
     """
 
     classes: tuple[str, ...]
