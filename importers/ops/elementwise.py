@@ -36,6 +36,7 @@ refuses(
 refuses(
     "RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial", why="random"
 )
+refuses("CumProd", "LinearAttention", why="products of entries of the input: not piecewise linear")
 refuses("LSTM", "GRU", why="products of gates: not piecewise linear")
 
 

@@ -9,11 +9,13 @@ import numpy as np
 
 from exactbox.importers.call import Call
 from exactbox.importers.ops.shape import FORMAT_BITS
-from exactbox.importers.registry import lowers
+from exactbox.importers.registry import lowers, refuses
 from exactbox.importers.values import AnyArray, Data, FloatArray
 from exactbox.polytope.enclosed import Rounding, gamma
 from exactbox.polytope.program import IndexArray
 from exactbox.polytope.rational import from_fractions
+
+refuses("SoftmaxCrossEntropyLoss", why="the logarithm of a Softmax: not piecewise linear")
 
 _UP = 1 + 2.0**-40
 """Covers the few roundings of float64 that a bound is computed with."""

@@ -7,10 +7,15 @@ import numpy as np
 from exactbox.importers.call import Call
 from exactbox.importers.graph import dtype_name
 from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_TINY
-from exactbox.importers.registry import lowers
+from exactbox.importers.registry import lowers, refuses
 from exactbox.importers.values import FLOAT_TYPES, Constant, Data, FloatArray, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals
+
+refuses(
+    "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+    why="whole numbers that data were rounded to: continuity not shown",
+)  # fmt: skip
 
 
 @lowers("DequantizeLinear")
