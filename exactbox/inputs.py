@@ -66,6 +66,8 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     Raises:
         InputError: names, shapes or values do not fit; nothing is reshaped but by the stated rule.
     """
+    if not program.input_size:
+        raise InputError("the model's output depends on no input entry: it is one constant, with nothing to explain")
     by_port = _by_port(program, given)
     parts = [_read_port(port, value, row, exact_input) for port, value in zip(program.inputs, by_port, strict=True)]
     columns = tuple(name for part in parts for name in part.columns)

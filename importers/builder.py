@@ -123,6 +123,10 @@ class Builder:
         position = self.emit(Shift(zero, values.reshape(size)), size, values.shape, rounding)
         return self.wrap(position, values.shape, dtype)
 
+    def zeros(self, shape: tuple[int, ...], dtype: str) -> Data:
+        """Return a tensor that is 0 everywhere: what sums of nothing are."""
+        return self.constants(from_fractions([0] * math.prod(shape), shape), dtype)
+
     def data(self, value: Data | Constant) -> Data:
         """Return a tensor of either kind as entries of vectors."""
         return value if isinstance(value, Data) else self.constants(value.rationals(), value.dtype, value.error)
@@ -164,6 +168,8 @@ class Builder:
         self, data: Data, weight: Rationals, rows: int, shape: tuple[int, ...], rounding: Rounding | None = None
     ) -> Data:
         """Multiply entries laid out as (g, p, k) by (g, m, k) matrices; ``shape`` is how (g, p, m) reads."""
+        if not data.size:
+            return self.zeros(shape, data.dtype)
         source = self.vector(data)
         position = self.emit(MatMul(source, weight, rows), math.prod(shape), shape, rounding)
         return self.wrap(position, shape, data.dtype)

@@ -52,7 +52,7 @@ def input_shape(where: str, item: GraphInput, dims: Mapping[str, int], notes: li
     """Return an input's shape with open dimensions resolved; notes receive what was assumed.
 
     Raises:
-        InputError: no shape is declared, a dimension other than the first is open, or there are no entries.
+        InputError: no shape is declared, or a dimension other than the first is open.
     """
     if item.dims is None:
         raise InputError(f"{where}: input '{item.name}': expected a declared shape, got none; export it with a shape")
@@ -73,5 +73,5 @@ def input_shape(where: str, item: GraphInput, dims: Mapping[str, int], notes: li
                 f"fix it with --dim {name}=value"
             )
     if 0 in shape:
-        raise InputError(f"{where}: input '{item.name}': expected at least one entry, got shape {shape}")
+        notes.append(f"input '{item.name}' of shape {shape} has no entries")
     return tuple(shape)

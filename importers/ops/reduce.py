@@ -23,14 +23,23 @@ def reduce(call: Call) -> Value:
         return _absolute(call, data) if call.node.op == "ReduceL1" else data
     kept = [place for place in range(len(data.shape)) if place not in axes]
     width = math.prod(data.shape[axis] for axis in axes)
-    if not width or not data.size:
-        call.refuse("a reduction of nothing")
     order = [*kept, *axes]
-    rows = data.size // width
-    turned = data.moved(lambda array: array.transpose(order).reshape(rows, width))
+    rows = math.prod(data.shape[axis] for axis in kept)
     keep = call.node.flag("keepdims", 1)
     dims = tuple(1 if i in axes else n for i, n in enumerate(data.shape) if keep or i not in axes)
+    if not rows or not width:
+        return _of_nothing(call, data, dims)
+    turned = data.moved(lambda array: array.transpose(order).reshape(rows, width))
     return _reduced(call, turned, dims)
+
+
+def _of_nothing(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
+    """Reduce where there are no entries: sums are 0, and anything else is no real number."""
+    whole = {"ReduceMax": "minus infinity", "ReduceMin": "infinity", "ReduceMean": "undefined"}
+    if math.prod(dims) and call.node.op in whole:
+        call.refuse(f"a reduction of nothing is {whole[call.node.op]}, which is no real number")
+    call.check_size(dims)
+    return call.builder.zeros(dims, data.dtype)
 
 
 def _reduced(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
