@@ -177,7 +177,8 @@ class Cluster:
 
     def collect(self) -> list[Outcome]:
         """Wait for tasks."""
-        done, _ = self._distributed.wait(list(self._given), return_when="FIRST_COMPLETED")
+        with self._client.as_current():
+            done, _ = self._distributed.wait(list(self._given), return_when="FIRST_COMPLETED")
         outcomes: list[Outcome] = []
         for future in done:
             task = self._given.pop(future)

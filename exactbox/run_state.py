@@ -162,6 +162,9 @@ class InFolder:
         self._check_parts()
 
     def _about(self) -> dict[str, str]:
+        (sound,) = self._database.execute("pragma quick_check(1)").fetchone()
+        if sound != "ok":
+            raise _damaged(self._folder, str(sound))
         tables = [name for (name,) in self._database.execute("select name from sqlite_master where type = 'table'")]
         if not tables:
             return {}
