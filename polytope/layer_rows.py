@@ -280,12 +280,13 @@ def normalised(centre: Floats, radius: Floats) -> tuple[Floats, Floats]:
     """Scale rows (..., n+1) by powers of two to gradients in [1/2, 2); returns them with one radius a row."""
     largest = np.abs(centre[..., :-1]).max(axis=-1, initial=0.0)
     whole = np.where(largest > 0, largest, np.abs(centre[..., -1]))
-    exponent = np.where((whole > 0) & np.isfinite(whole), np.floor(np.log2(np.where(whole > 0, whole, 1.0))), 0.0)
-    shift = -np.clip(exponent, -900, 900).astype(np.int64)
-    scaled = np.ldexp(centre, shift[..., None].astype(np.int32))
-    error = np.ldexp(radius.max(axis=-1), shift.astype(np.int32)) * _UP
+    known = np.where((whole > 0) & (whole < np.inf), whole, 1.0)
+    shift = -np.clip(np.floor(np.log2(known)), -900, 900).astype(np.int32)
+    scaled = np.ldexp(centre, shift[..., None])
+    spread = radius.max(axis=-1)
+    error = np.ldexp(spread, shift) * _UP
     lost = ((np.abs(scaled) < _TINY) & (centre != 0)).any(axis=-1)
-    return scaled, np.where(lost | ((error == 0) & (radius.max(axis=-1) > 0)), error + _TINY, error)
+    return scaled, np.where(lost | ((error == 0) & (spread > 0)), error + _TINY, error)
 
 
 def _ancestors(program: Program, position: int) -> list[int]:

@@ -23,6 +23,8 @@ IntArray = npt.NDArray[np.object_]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?")
 _INT64_BITS = 62
+_FEW = 8
+"""So many floats are read one by one: arrays of them take longer to begin with."""
 _MAX_TEXT = 4000
 """Python converts no more than 4300 digits at a time."""
 
@@ -281,6 +283,10 @@ def _from_floats(array: npt.NDArray[Any]) -> Rationals:
         bad = int(np.flatnonzero(~np.isfinite(flat))[0])
         where = tuple(int(i) for i in np.unravel_index(bad, array.shape)) if array.ndim else ()
         raise InputError(f"entry {where}: expected a finite number, got {flat[bad]}")
+    if len(flat) <= _FEW:
+        ratios = [value.as_integer_ratio() for value in flat.tolist()]
+        den = max((bottom for _, bottom in ratios), default=1)
+        return Rationals(int_array([top * (den // bottom) for top, bottom in ratios]).reshape(array.shape), den)
     mantissa, exponent = np.frexp(flat)
     whole = (mantissa * 2.0**53).astype(np.int64)
     nonzero = whole != 0
