@@ -20,7 +20,15 @@ from exactbox.importers.fixing import fixed_feeds, pinned, pins
 from exactbox.importers.headcheck import check_head
 from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
-from exactbox.importers.values import NEVER_WINS, AnyArray, Constant, Data, FloatArray
+from exactbox.importers.values import (
+    FLOAT_TYPES,
+    NARROW_TYPES,
+    NEVER_WINS,
+    AnyArray,
+    Constant,
+    Data,
+    FloatArray,
+)
 from exactbox.polytope import enclosed, exact
 from exactbox.polytope.enclosed import Arithmetic, Enclosure
 from exactbox.polytope.errors import InternalError
@@ -118,6 +126,9 @@ def arithmetics(lowering: Lowering) -> list[Arithmetic]:
     return found + [enclosed.EXACT] * (len(lowering.builder.sizes) - len(found))
 
 
+_SIGNED = FLOAT_TYPES | NARROW_TYPES - {"float8_e8m0fnu"}
+
+
 def random_points(program: Program) -> FloatArray:
     """Return seeded inputs (d, b) that the model's input types represent exactly: normal, uniform and wide."""
     random = np.random.default_rng(SEED)
@@ -127,10 +138,8 @@ def random_points(program: Program) -> FloatArray:
     start = 0
     for port in program.inputs:
         part = points[start : start + port.size]
-        narrow = np.float16 if port.dtype in ("float16", "bfloat16") else np.dtype(port.dtype)
-        points[start : start + port.size] = np.abs(part).astype(narrow) if narrow != np.float64 else part
-        if np.dtype(narrow).kind == "f" and narrow != np.float64:
-            points[start : start + port.size] = part.astype(narrow)
+        signed = port.dtype in _SIGNED
+        points[start : start + port.size] = (part if signed else np.abs(part)).astype(np.dtype(port.dtype))
         start += port.size
     return points
 

@@ -219,6 +219,34 @@ def integer_reduction(call: Call) -> Constant | None:
     return Constant(np.asarray(found).astype(np.dtype(value.dtype)), value.dtype)
 
 
+@folds("Clip")
+def integer_clip(call: Call) -> Constant | None:
+    """min(max(z, low), high) of whole numbers."""
+    value = call.constant(0, "the operand")
+    if value.dtype not in INTEGER_TYPES:
+        return None
+    result = value.plain()
+    for place, bound in ((1, np.maximum), (2, np.minimum)):
+        given = call.optional_constant(place, "a bound")
+        if given is not None:
+            result = bound(result, given.plain().reshape(()))
+    return Constant(np.asarray(result), value.dtype)
+
+
+@folds("CumSum")
+def integer_running_sum(call: Call) -> Constant | None:
+    """Running sums of whole numbers; those that their type does not hold drop high bits."""
+    value = call.constant(0, "the operand")
+    if value.dtype not in INTEGER_TYPES:
+        return None
+    axis = call.axis(call.integers(1, "the axis")[0], len(value.shape))
+    turned = np.flip(value.plain(), axis) if call.node.flag("reverse", 0) else value.plain()
+    sums = np.cumsum(turned, axis=axis, dtype=turned.dtype)
+    if call.node.flag("exclusive", 0):
+        sums = sums - turned
+    return Constant(np.flip(sums, axis) if call.node.flag("reverse", 0) else sums, value.dtype)
+
+
 @folds("NonZero")
 def non_zero(call: Call) -> Constant:
     """Indices of the entries that are not 0."""

@@ -12,6 +12,7 @@ from onnx import TensorProto, helper
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_file import read_onnx
 from exactbox.importers.onnx_model import Lowered, load, lower_file
+from exactbox.importers.runtime import random_points
 from exactbox.importers.values import Constant
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Scale
@@ -84,6 +85,15 @@ def test_a_model_over_stored_formats_loads_with_the_runtimes_word(source: str, t
     model = load(save(proto, tmp_path))
     assert model.program.inputs[0].size == model.program.output_size == 3
     assert model.confirmation.status in ("confirmed", "not confirmed")
+
+
+@pytest.mark.parametrize("source", sorted(_FLOATS))
+def test_random_inputs_are_numbers_of_the_inputs_own_type(source: str, tmp_path: Path) -> None:
+    program = cast(source, "double", tmp_path).program
+    points = random_points(program)
+    assert np.isfinite(points).all()
+    assert points.astype(np.dtype(program.inputs[0].dtype)).astype(np.float64).tolist() == points.tolist()
+    assert len(set(points.ravel().tolist())) > 1
 
 
 def folded(values: AnyArray, *targets: int, folder: Path) -> Constant:
