@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from exactbox import __version__, audit_options
-from exactbox.model_options import model_options
+from exactbox.model_options import domain_options, model_options
 from exactbox.outcome import guarded
 
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -96,9 +96,7 @@ def json_option(command: _F) -> _F:
 @click.option("--row", type=int, metavar="I", help="Which sample of a file with several (0-based).")
 @click.option("--exact-input", is_flag=True, help="Keep numbers such as 1/3 instead of rounding to the input's type.")
 @decision_options
-@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input, such as 0 1 or -1/2 1/2.")
-@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
-@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@domain_options
 @click.option("--eps", metavar="R", help="Stay within L-infinity distance R of the input, and within the box if given.")
 @click.option("--minimal/--no-minimal", default=None,
               help="Which rows of the region are facets, with evidence; by default where it is cheap.")
@@ -151,9 +149,7 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
 
 @commands.command("enumerate")
 @click.argument("model", metavar="MODEL.onnx")
-@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input; without a box, all of R^d.")
-@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
-@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@domain_options
 @click.option("--plane", nargs=3, metavar="X1 X2 X3", help="Restrict the model exactly to the plane x1 + s (x2 - x1) + "
               "t (x3 - x1) through three inputs, each a file, file:row, or numbers \"-0.1,1/3\"; the box cuts x.")
 @click.option("--line", nargs=2, metavar="X1 X2", help="The same on the line x1 + s (x2 - x1).")
@@ -209,9 +205,7 @@ def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
 @click.option("--exact-input", is_flag=True, help="Keep numbers such as 1/3 instead of rounding to the input's type.")
 @click.option("--depth", type=click.IntRange(0), default=1, show_default=True, metavar="K",
               help="How many facets away from the input's region.")
-@click.option("--box", nargs=2, metavar="LO HI", help="The same bounds for every input; without a box, all of R^d.")
-@click.option("--box-file", metavar="FILE", help="Bounds by input: a CSV with columns lower,upper or name,lower,upper.")
-@click.option("--box-from", metavar="DATA", help="The smallest box around the samples of a .npy, .npz or .csv file.")
+@domain_options
 @click.option("--eps", metavar="R", help="Stay within L-infinity distance R of the input, and within the box if given.")
 @click.option("--max-regions", type=click.IntRange(1), metavar="N", help="Stop after N regions; the exit code is 2.")
 @click.option("--time-limit", type=click.FloatRange(0), metavar="T", help="Stop after T seconds; the exit code is 2.")

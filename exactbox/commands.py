@@ -13,6 +13,7 @@ import click
 from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file, everywhere
 from exactbox.certifying import OPINION_SECONDS, Certified, certify
 from exactbox.documents import document
+from exactbox.domain_files import domain_from_file, domain_from_vnnlib
 from exactbox.files import check_writable
 from exactbox.fixing import parse_fixes
 from exactbox.inputs import read_inputs, split_specs
@@ -63,6 +64,9 @@ class BoxOptions(ImportOptions):
     box: tuple[str, str] | None = None
     box_file: str | None = None
     box_from: str | None = None
+    domain: str | None = None
+    vnnlib: str | None = None
+    vnnlib_case: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,18 +153,25 @@ def _domain(model: Model, options: CertifyOptions, given: object) -> DomainRead:
 def stated_box(
     model: Model, options: BoxOptions, columns: Callable[[], Sequence[str]] = tuple, *, exact_input: bool = False
 ) -> DomainRead:
-    """Return the box that was stated by one of the three options, or R^d where none is given.
+    """Return the domain that was stated by one of the options, or R^d where none is given.
 
     Args:
-        columns: gives the names of the inputs' columns, asked only for a box file.
+        columns: gives the names of the inputs' columns, asked only for a file that may name them.
 
     Raises:
-        InputError: several boxes, or one that does not fit the model.
+        InputError: several domains, or one that does not fit the model.
     """
-    boxes = {"--box": options.box, "--box-file": options.box_file, "--box-from": options.box_from}
+    boxes = {"--box": options.box, "--box-file": options.box_file, "--box-from": options.box_from,
+             "--domain": options.domain, "--vnnlib": options.vnnlib}  # fmt: skip
     stated = [name for name, value in boxes.items() if value is not None]
     if len(stated) > 1:
-        raise InputError(f"{' and '.join(stated)}: give one box")
+        raise InputError(f"{' and '.join(stated)}: give one domain")
+    if options.vnnlib is None and options.vnnlib_case is not None:
+        raise InputError("--vnnlib-case: chooses a case of --vnnlib FILE; give it too")
+    if options.domain is not None:
+        return domain_from_file(model.program, Path(options.domain), model.input_names(columns()))
+    if options.vnnlib is not None:
+        return domain_from_vnnlib(model.program, Path(options.vnnlib), options.vnnlib_case)
     if options.box is not None:
         return box_between(model.program, *options.box)
     if options.box_file is not None:

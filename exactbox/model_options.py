@@ -10,6 +10,26 @@ import click
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+def domain_options(command: _F) -> _F:
+    """Add the options that say where statements are meant: a box, a polytope, or all of R^d."""
+    for option in reversed([
+        click.option("--box", nargs=2, metavar="LO HI",
+                     help="The same bounds for every input, such as 0 1 or -1/2 1/2; without a domain, all of R^d."),
+        click.option("--box-file", metavar="FILE",
+                     help="Bounds by input: a CSV with columns lower,upper or name,lower,upper."),
+        click.option("--box-from", metavar="DATA",
+                     help="The smallest box around the samples of a .npy, .npz or .csv file."),
+        click.option("--domain", metavar="FILE", help="A polytope: a CSV with rows a1,...,ad,b (a . x <= b), or a JSON "
+                     "object with rows, equations, lower, upper."),
+        click.option("--vnnlib", metavar="FILE", help="The inputs of a VNN-LIB property; what it asks of outputs is "
+                     "not read."),
+        click.option("--vnnlib-case", type=int, metavar="I",
+                     help="Which of the sets that its disjunctions give (0-based)."),
+    ]):  # fmt: skip
+        command = option(command)
+    return command
+
+
 def model_options(command: _F) -> _F:
     """Add the options that fix what a model leaves open, and those that raise limits."""
     for option in reversed([

@@ -195,7 +195,7 @@ def test_mistyped(refused: Refused, arguments: tuple[str, ...], words: list[str]
         (("--box", "0", "1"), "outside the domain, the box [0, 1] for every input: X[0] is 5.5, outside [0, 1]"),
         (("--box", "1", "0"), "coordinate 0 is empty, its lower bound 1 exceeds 0"),
         (("--box", "zero", "1"), "expected a number such as"),
-        (("--box", "0", "inf", "--box-from", FLOWERS), "--box and --box-from: give one box"),
+        (("--box", "0", "inf", "--box-from", FLOWERS), "--box and --box-from: give one domain"),
         (("--box-file", "nowhere.csv"), "nowhere.csv: not readable"),
         (("--box-from", "nowhere.npy"), "nowhere.npy: no such file"),
         (("--box-from", FLOWERS), "the input lies outside the domain, the smallest box around the samples"),

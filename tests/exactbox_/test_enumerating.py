@@ -351,7 +351,7 @@ def test_a_failed_write_leaves_nothing(found: Enumerated, tmp_path: Path, monkey
     ("arguments", "words"),
     [
         (("--box", 1, -1), "box"),
-        (("--box", 0, 1, "--box-from", FLOWERS), "--box and --box-from: give one box"),
+        (("--box", 0, 1, "--box-from", FLOWERS), "--box and --box-from: give one domain"),
         (("-o", "regions.txt"), "expected a name ending in"),
         (("-o", "same.csv", "--certificate", "same.csv"), "give them different names"),
         (("--max-regions", 0), "--max-regions"),
