@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -90,25 +90,74 @@ def joined(call: Call, parts: Sequence[Value], axis: int) -> Value:
 def scan(call: Call) -> list[Value]:
     """Run the body once for each slice of the scanned inputs."""
     graph = call.node.graph("body")
-    names, count = [item.name for item in graph.inputs], call.node.integer("num_scan_inputs", 0)
-    states = len(names) - count
-    outputs = len(graph.outputs) - states
-    if count < 1 or states < 0 or outputs < 0:
-        call.refuse(f"{count} scanned inputs do not fit a body of {len(names)} inputs")
-    carried = [call.value(place) for place in range(states)]
+    states, count, outputs = _scan_counts(call, graph)
     slices = [_slices(call, i, states + i, count) for i in range(count)]
     if len({len(item) for item in slices}) != 1:
         call.refuse(f"scanned lengths differ: {[len(item) for item in slices]}")
-    outer, turns = around(call, graph, len(names)), list[list[Value]]()
-    total = len(slices[0]) * (len(graph.nodes) + 1)
-    call.limits.check(str(call.node), "nodes of all turns", total, call.limits.unrolled_nodes, "unrolled_nodes")
-    for turn, parts in enumerate(zip(*slices, strict=True)):
-        values = outer | dict(zip(names, [*carried, *parts], strict=True))
-        found = numbers(call, call.inside(graph, values, f"{call.node} turn {turn}"))
-        carried = found[:states]
-        turns.append(found[states:])
+    _check_scanned(call, graph, len(slices[0]))
+    outer = around(call, graph, states + count)
+    carried, turns = _scanned(call, graph, outer, [call.value(place) for place in range(states)], slices, "")
     stacked = _stacked(call, turns, outputs)
     return [*carried, *(_turned(call, i, value, outputs) for i, value in enumerate(stacked))]
+
+
+@lowers("Scan", since=8)
+def batched_scan(call: Call) -> list[Value | None]:
+    """Scan each sample of a batch by itself, over the first so many slices; what lies behind them is undefined."""
+    graph = call.node.graph("body")
+    states, count, outputs = _scan_counts(call, graph)
+    values = [call.value(1 + place) for place in range(states + count)]
+    batch, longest = values[-1].shape[:2] if len(values[-1].shape) > 1 else (0, 0)
+    shapes = [value.shape for value in values]
+    fits = all(shape[:1] == (batch,) for shape in shapes) and all(shape[1:2] == (longest,) for shape in shapes[states:])
+    given = call.optional_constant(0, "the lengths")
+    lengths = [longest] * batch if given is None else given.integers()
+    if not batch or not fits or len(lengths) != batch or not all(0 <= length <= longest for length in lengths):
+        call.refuse(f"states and sequences of shapes {shapes} do not fit together, or to lengths {lengths}")
+    backwards = [_listed(call, "directions", i, count) == 1 for i in range(count)]
+    if any(backwards) and min(lengths) < longest:
+        call.refuse("a sequence of shorter length is read backwards: the standard leaves open where it begins")
+    _check_scanned(call, graph, sum(lengths))
+    outer, ends, rows = around(call, graph, states + count + 1), list[list[Value]](), list[list[Value]]()
+    for sample, length in enumerate(lengths):
+        own = [_slice(value, 0, sample) for value in values]
+        orders = [range(length)[::-1] if turned else range(length) for turned in backwards]
+        slices = [[_slice(value, 0, i) for i in order] for value, order in zip(own[states:], orders, strict=True)]
+        carried, turns = _scanned(call, graph, outer, own[:states], slices, f"sample {sample} ")
+        ends.append(carried)
+        if min(lengths) == longest:
+            rows.append(_stacked(call, turns, outputs))
+    known = _stacked(call, rows, outputs) if rows else [None] * outputs
+    return [*_stacked(call, ends, states), *known]
+
+
+def _scan_counts(call: Call, graph: Graph) -> tuple[int, int, int]:
+    """Return how many states, scanned inputs and scanned outputs there are."""
+    count = call.node.integer("num_scan_inputs", 0)
+    states = len(graph.inputs) - count
+    outputs = len(graph.outputs) - states
+    if count < 1 or states < 0 or outputs < 0:
+        call.refuse(f"{count} scanned inputs do not fit a body of {len(graph.inputs)} inputs")
+    return states, count, outputs
+
+
+def _check_scanned(call: Call, graph: Graph, turns: int) -> None:
+    total = turns * (len(graph.nodes) + 1)
+    call.limits.check(str(call.node), "nodes of all turns", total, call.limits.unrolled_nodes, "unrolled_nodes")
+
+
+def _scanned(
+    call: Call, graph: Graph, outer: Mapping[str, Tensor], carried: list[Value], slices: Sequence[Sequence[Value]],
+    place: str,
+) -> tuple[list[Value], list[list[Value]]]:  # fmt: skip
+    """Run the body turn by turn; returns the states at the end and what each turn gave beside them."""
+    names, states, turns = [item.name for item in graph.inputs], len(carried), list[list[Value]]()
+    for turn, parts in enumerate(zip(*slices, strict=True)):
+        values = {**outer, **dict(zip(names, [*carried, *parts], strict=True))}
+        found = numbers(call, call.inside(graph, values, f"{call.node} {place}turn {turn}"))
+        carried = found[:states]
+        turns.append(found[states:])
+    return carried, turns
 
 
 def _slices(call: Call, number: int, place: int, count: int) -> list[Value]:
