@@ -8,6 +8,7 @@ where the two branches are proved to differ by a multiple of the compared quanti
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from onnx import TensorProto
@@ -16,7 +17,7 @@ from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import common_shape, largest
 from exactbox.importers.registry import heads
-from exactbox.importers.values import Comparison, Constant, Data, Tensor, Total, Value
+from exactbox.importers.values import NEVER_WINS, Comparison, Constant, Data, Tensor, Total, Value, raise_unless
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, Gather, IndexArray, Scale, Shift
 from exactbox.polytope.rational import Rationals, from_fractions, zeros
@@ -125,12 +126,13 @@ def _common_slope(distance: _Line | None, difference: _Line | None) -> Rationals
     """Return m with difference = m * distance for every entry, or None where there is none."""
     if distance is None or difference is None:
         return None
-    if (distance.factor.num == 0).any():
-        return None
     moving = difference.factor.num != 0
     if (moving & ((difference.index != distance.index) | (difference.source != distance.source))).any():
         return None
-    slopes = [f / d for f, d in zip(difference.factor.fractions(), distance.factor.fractions(), strict=True)]
+    if (moving & (distance.factor.num == 0)).any():
+        return None
+    numbers = (part.fractions() for part in (difference.factor, distance.factor, difference.offset, distance.offset))
+    slopes = [f / d if d else e / c if c else Fraction(0) for f, d, e, c in zip(*numbers, strict=True)]
     slope = from_fractions(slopes, distance.factor.shape)
     return slope if difference.offset.equals(slope * distance.offset) else None
 
@@ -142,15 +144,34 @@ def _line(builder: Builder, value: Value, shape: tuple[int, ...]) -> _Line:
         return _Line(-1, np.full(shape, CONSTANT_ZERO, dtype=np.int64), zeros(*shape), offset)
     data = value.broadcast(shape)
     ones, none = from_fractions([1] * data.size, shape), zeros(*shape)
-    if len(data.srcs) != 1 or (data.index < 0).any():
-        position = builder.vector(data)
-        return _Line(position, np.arange(data.size, dtype=np.int64).reshape(shape), ones, none)
-    line = _Line(data.srcs[0], data.index, ones, none)
+    if len(data.srcs) != 1:
+        line = _Line(_gathered(builder, data), np.arange(data.size, dtype=np.int64).reshape(shape), ones, none)
+    else:
+        line = _masked(data.srcs[0], data.index, ones, none)
     while True:
         below = _below(builder, line)
         if below is None:
             return line
         line = below
+
+
+def _masked(source: int, index: IndexArray, factor: Rationals, offset: Rationals) -> _Line:
+    """Return a line whose entries without a place in the vector are the constant 0."""
+    raise_unless(not (index == NEVER_WINS).any(), "an infinite padding value is compared")
+    inside = (index >= 0).astype(np.int64)
+    kept = from_fractions(inside.ravel().tolist(), index.shape)
+    return _Line(source, np.where(index < 0, 0, index), factor * kept, offset)
+
+
+def _gathered(builder: Builder, data: Data) -> int:
+    """Return the first vector that holds the tensor's entries in order."""
+    flat = data.index.ravel()
+    for position, instruction in enumerate(builder.instructions):
+        if not isinstance(instruction, Gather) or instruction.srcs != data.srcs:
+            continue
+        if np.array_equal(instruction.index, flat):
+            return position
+    return builder.vector(data)
 
 
 def _below(builder: Builder, line: _Line) -> _Line | None:
@@ -160,7 +181,7 @@ def _below(builder: Builder, line: _Line) -> _Line | None:
             return _Line(src, line.index, line.factor * factor[line.index], line.offset)
         case Shift(src, offset):
             return _Line(src, line.index, line.factor, line.offset + line.factor * offset[line.index])
-        case Gather(srcs, index) if len(srcs) == 1 and (index[line.index] >= 0).all():
-            return _Line(srcs[0], index[line.index], line.factor, line.offset)
+        case Gather(srcs, index) if len(srcs) == 1:
+            return _masked(srcs[0], index[line.index], line.factor, line.offset)
         case _:
             return None

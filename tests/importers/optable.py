@@ -313,6 +313,7 @@ REDUCE = [
     Row("reduce_max_attribute", "ReduceMax", [(2, 3)], {"axes": [1], "keepdims": 0}, opset=13),
     Row("reduce_min", "ReduceMin", [(2, 3), ints(0)]),
     Row("reduce_l1", "ReduceL1", [(2, 3), ints(1)]),
+    Row("reduce_l1_over_no_axes", "ReduceL1", [(2, 3)], {"noop_with_empty_axes": 1}),
 ]
 
 NORMALIZATION = [

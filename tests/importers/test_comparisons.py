@@ -170,3 +170,28 @@ def test_entries_are_compared_with_their_own_quantity(tmp_path: Path) -> None:
     constants = {"turn": np.array([1, 0]), "zero": CONSTANTS["zero"]}
     with pytest.raises(UnsupportedModelError, match="Greater 'compare'"):
         load(save(build(nodes, {"x": (2,)}, ["y"], constants), tmp_path))
+
+
+@pytest.mark.parametrize("source", ["pad", "scale", "two vectors"])
+def test_entries_that_are_constant_keep_a_choice_continuous(source: str, tmp_path: Path) -> None:
+    """Leaky ReLU by a comparison, of a tensor (x, 0) that is made in three ways."""
+    made = {
+        "pad": [node("Pad", ["x", "pads"], ["v"])],
+        "scale": [node("Concat", ["x", "x"], ["w"], axis=0), node("Mul", ["w", "mask"], ["v"])],
+        "two vectors": [
+            node("Abs", ["x"], ["a"]), node("Sub", ["x", "a"], ["d"]), node("Concat", ["x", "nil"], ["p"], axis=0),
+            node("Concat", ["d", "p"], ["q"], axis=0), node("Slice", ["q", "one_", "three"], ["v"]),
+        ],
+    }  # fmt: skip
+    nodes = [
+        *made[source], node("GreaterOrEqual", ["v", "zero"], ["c"]), node("Mul", ["v", "quarter"], ["s"]),
+        node("Where", ["c", "v", "s"], ["y"]),
+    ]  # fmt: skip
+    extra: dict[str, AnyArray] = {
+        "pads": np.array([0, 1]), "mask": np.array([1, 0], np.float32), "nil": np.zeros(1, np.float32),
+        "one_": np.array([1]), "three": np.array([3]),
+    }  # fmt: skip
+    model = load(save(with_used_constants(nodes, extra), tmp_path))
+    assert model.confirmation.status == "confirmed"
+    found = exact.forward(model.program, from_fractions(POINTS, (1, len(POINTS)))).fractions()
+    assert found == [*(x if x > 0 else x / 4 for x in POINTS), *(Fraction(0) for _ in POINTS)]
