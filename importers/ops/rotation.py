@@ -33,7 +33,7 @@ def rotary_embedding(call: Call) -> Data:
     imaginary = call.builder.add(_scaled(call, first, sine), _scaled(call, second, cosine))
     parts = [item.moved(lambda array: array[..., None] if paired else array) for item in (real, imaginary)]
     joined = call.builder.concatenated(parts, -1).moved(lambda array: array.reshape(rotated.shape))
-    result = call.builder.concatenated([joined, rest], -1) if rest.size else joined
+    result = call.builder.concatenated([joined, rest], -1) if rest.shape[-1] else joined
     if len(data.shape) == 3:
         return result.moved(lambda array: array.reshape(data.shape))
     return result.moved(lambda array: array.transpose(0, 2, 1, 3))

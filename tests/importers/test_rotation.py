@@ -41,6 +41,14 @@ def test_the_operator_is_its_own_expansion(attributes: dict[str, Any], tmp_path:
     assert exact.forward(programs[0], unit).fractions() == exact.forward(programs[1], unit).fractions()
 
 
+def test_a_batch_of_nothing_keeps_its_shape(tmp_path: Path) -> None:
+    tables = [np.zeros((0, 2, 1), dtype=np.float32)] * 2
+    model = rotary((1, 0, 2, 5), np.ones((1, 2, 1), np.float32), np.ones((1, 2, 1), np.float32), rotary_embedding_dim=2)
+    assert load(save(model, tmp_path)).program.output.shape == (1, 0, 2, 5)
+    with pytest.raises(UnsupportedModelError, match="expected"):
+        load(save(rotary((1, 0, 2, 5), *tables, rotary_embedding_dim=2), tmp_path))
+
+
 def test_one_pair_turns(tmp_path: Path) -> None:
     """Cosine 3 and sine 4 send (x, y) to (3 x - 4 y, 4 x + 3 y)."""
     tables = [np.full((1, 1, 1), value, dtype=np.float32) for value in (3, 4)]
