@@ -28,12 +28,8 @@ EXCEPTIONS = {
     "test_training_dropout_default": _RANDOM,
     "test_training_dropout_default_mask": _RANDOM,
     "test_training_dropout_mask": _RANDOM,
-    **dict.fromkeys(
-        ["test_reduce_l1_empty_set", "test_reduce_l1_empty_set_expanded", "test_reduce_max_empty_set",
-         "test_reduce_min_empty_set", "test_reduce_sum_empty_set", "test_reduce_sum_empty_set_non_reduced_axis_zero"],
-        "an input without entries",
-    ),
-    "test_scan_sum": "the oldest form of Scan is not lowered",
+    "test_reduce_max_empty_set": "the maximum of nothing is expected to be minus infinity",
+    "test_reduce_min_empty_set": "the minimum of nothing is expected to be infinity",
     "test_causal_conv_with_state_fp16_expanded": "a convolution's kernel varies; its data may vary, and agrees",
 }
 
@@ -48,14 +44,13 @@ NOT_KNOWN = {
     "MelWeightMatrix": "a constant of logarithms",
     "Range": "its length depends on its bounds",
     "ImageDecoder": "reads files",
-    "Scan": "its oldest form",
     "CausalConvWithState": "its expanded forms are lowered",
 }
 
 # What a refusal may say besides; each is checked by the tests of the operators that say it.
 REASONS = (
-    "not piecewise linear", "continuity not shown", "product of two data tensors",
-    "division by data", "random", "depends on the model's input", "computes with text", "not finite", "trees jump",
+    "not piecewise linear", "continuity not shown", "product of two data tensors", "division by data", "random",
+    "depends on the model's input", "computes with text", "not finite", "no real number", "trees jump",
     r"^arithmetic on (bool|u?int\d+) constants$", "operators of the domain 'ai.onnx.preview",
 )  # fmt: skip
 
@@ -70,7 +65,7 @@ WHOLE = {
 }  # fmt: skip
 _OTHER_MATTERS = ("training mode", "arithmetic on")
 
-AGREEING = {"node": 899, "simple": 13, "pytorch-converted": 66, "pytorch-operator": 28}
+AGREEING = {"node": 926, "simple": 13, "pytorch-converted": 66, "pytorch-operator": 28}
 
 
 @pytest.fixture(autouse=True)
@@ -114,7 +109,7 @@ class TestAllCases:
 
     def test_every_refusal_gives_a_reviewed_reason(self, outcomes: list[Outcome]) -> None:
         refused = [item for item in outcomes if item.status == "refused"]
-        assert [item for item in refused if not item.refusals and "at least one entry" not in item.detail] == []
+        assert [item for item in refused if not item.refusals] == []
         reasons = {(op, why) for item in refused for op, why in item.refusals}
         missing = "not an operator that exactbox can lower exactly"
         assert {op for op, why in reasons if why == missing} == set(NOT_KNOWN)
@@ -147,10 +142,13 @@ class TestStatedInputs:
 
     def test_all_agree_but_the_exceptions(self, stated: Mapping[str, Outcome]) -> None:
         assert {name for name, item in stated.items() if item.status != "agree"} == set(EXCEPTIONS)
+        refused = {name for name in EXCEPTIONS if stated[name].status == "refused"}
+        assert refused == set(EXCEPTIONS) - set(DISPUTED)
+        assert all(stated[name].refusals for name in refused)
 
-    def test_nearly_all_node_cases_agree(self, stated: Mapping[str, Outcome]) -> None:
+    def test_at_least_98_percent_of_the_node_cases_agree(self, stated: Mapping[str, Outcome]) -> None:
         nodes = [item for item in stated.values() if item.kind == "node"]
-        assert sum(item.status == "agree" for item in nodes) >= 587
+        assert sum(item.status == "agree" for item in nodes) >= 0.98 * len(nodes)
         assert all(item.status == "agree" for item in stated.values() if item.kind != "node")
 
 
