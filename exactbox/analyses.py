@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import functools
+import os
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from exactbox.analyzing import SECONDS, Analysis, analyze
 from exactbox.boundary_rows import boundary_rows
 from exactbox.class_regions import ClassRegions, class_regions
 from exactbox.dual_graph import dual_graph
+from exactbox.files import check_writable
 from exactbox.locating import Located, locate
 from exactbox.partition import Boundary, Partition
 from exactbox.polytope.cell_shapes import domain_shape
 from exactbox.polytope.chart import chart
 from exactbox.polytope.errors import InputError
+from exactbox.region_colours import By
 
 if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated
@@ -91,6 +96,48 @@ class Analyses:
             InputError: the samples do not fit the model.
         """
         return locate(_own(self), data)
+
+    def analyze(self, seconds: float = SECONDS) -> Analysis:
+        """Return all analyses at once; what cannot be computed, or not in time, is left out with its reason.
+
+        Args:
+            seconds: for each analysis that takes a linear program a region.
+        """
+        return analyze(_own(self), seconds)
+
+    def plot(
+        self, path: str | os.PathLike[str], *, colour: By | None = None, view: tuple[object, object] | None = None
+    ) -> str:
+        """Draw regions in one or two dimensions as .png or .svg; returns the path.
+
+        Args:
+            colour: "class" (by default where something is decided), "region" by pattern, or "map" by affine map.
+            view: lower and upper bound of what is shown of each coordinate.
+
+        Raises:
+            InputError: other dimensions, another ending, or matplotlib is not installed.
+        """
+        from exactbox.drawing import drawing_of
+        from exactbox.partition_plot import draw_partition
+
+        check_writable(Path(path), ".png", ".svg")
+        draw_partition(drawing_of(_own(self), colour=colour, view=view), Path(path))
+        return str(path)
+
+    def page(
+        self, path: str | os.PathLike[str], *, colour: By | None = None, view: tuple[object, object] | None = None
+    ) -> str:
+        """Write an interactive page of regions in one or two dimensions as one .html file; returns the path.
+
+        Raises:
+            InputError: as ``plot``, too many regions for a browser, or bokeh is not installed.
+        """
+        from exactbox.drawing import drawing_of
+        from exactbox.partition_page import check_page, write_page
+
+        check_page(Path(path))
+        write_page(_own(self), drawing_of(_own(self), colour=colour, view=view), Path(path))
+        return str(path)
 
 
 def _own(analyses: Analyses) -> Enumerated:

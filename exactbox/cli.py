@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import click
 
 from exactbox import __version__, audit_options
+from exactbox.analysis_options import analysis_options
 from exactbox.model_options import domain_options, model_options
 from exactbox.outcome import guarded
 
@@ -174,6 +175,7 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
               "result is the same.")
 @click.option("--scheduler", metavar="ADDRESS", help="Share the work among the workers of a Dask cluster, such as "
               "tcp://10.0.0.1:8786; needs exactbox[dask] here and there.")
+@analysis_options
 @json_option
 def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
     """Find all full-dimensional activation regions of a small model in a box, or in all of R^d.
@@ -191,6 +193,7 @@ def enumerate_regions(model: str, as_json: bool, **options: Any) -> int:
       exactbox enumerate model.onnx --box -1 1 --workers 4 --resume -o regions.parquet
       exactbox enumerate cnn.onnx --plane digits.npy:0 digits.npy:1 digits.npy:2 --box 0 1
       exactbox enumerate model.onnx --box-from data.csv --certificate regions.cert.gz --max-regions 100000
+      exactbox enumerate small.onnx --box -1 1 --analyze --locate data.csv --plot regions.png --page regions.html
     """
     from exactbox.enumerate_command import EnumerateOptions, run_enumerate
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import click
 
+from exactbox.analysis_command import AnalysisOptions, Answers, answer, check_asked, check_fits
 from exactbox.commands import BoxOptions, stated_box, to_json
-from exactbox.enumerating import checked_limits, enumerate_at_once, prepare, write_certificate
+from exactbox.enumerating import checked_limits, enumerate_at_once, in_memory, prepare, write_certificate
 from exactbox.enumerating_report import blocks, document
 from exactbox.files import check_writable
 from exactbox.interrupting import Interrupt
@@ -31,7 +32,7 @@ STOPPED = 2
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnumerateOptions(BoxOptions):
+class EnumerateOptions(BoxOptions, AnalysisOptions):
     """The options of ``exactbox enumerate``."""
 
     target: str | None = None
@@ -68,17 +69,19 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
 
         stages.begin("reading the model")
         prepared = _prepared(options)
+        check_fits(options, prepared)
         limits = checked_limits(options.max_regions, options.time_limit, heard)
         stages.begin("enumerating")
         with interrupt:
-            found, written = _found(prepared, options, ways, limits, lambda: stages.begin("writing"))
-    code = 0 if found.complete else STOPPED
+            found, answers, written = _found(prepared, options, ways, limits, lambda: stages.begin("writing"))
+    code = 0 if found.complete and not answers.missed else STOPPED
     if as_json:
-        click.echo(to_json({"exit_code": code, **document(found), "written": written}))
+        click.echo(to_json({"exit_code": code, **document(found), **answers.documents, "written": written}))
         return code
     notes = _notes(found, options, ways)
     hint = "nothing: -o FILE writes the regions, --certificate CERT the proof that they are all"
-    print_blocks([*blocks(found), ("written", [*written, *notes] or [hint])], "All regions of the model")
+    last = ("written", [*written, *notes, *answers.missed] or [hint])
+    print_blocks([*blocks(found), *answers.blocks, last], "All regions of the model")
     return code
 
 
@@ -99,12 +102,14 @@ def _prepared(options: EnumerateOptions) -> Prepared:
 
 def _found(
     prepared: Prepared, options: EnumerateOptions, ways: Ways, limits: Limits, writing: Callable[[], None]
-) -> tuple[Counts, list[str]]:
-    """Enumerate and write; returns the counts and the files."""
-    hanging = options.neighbors or options.merge
+) -> tuple[Counts, Answers, list[str]]:
+    """Enumerate and write; returns the counts, what else was asked for, and the files."""
+    hanging = options.neighbors or options.merge or options.needs_neighbors
     if ways.plain and options.out is None:
-        at_once = enumerate_at_once(prepared, limits, hanging, options.certificate).counts
-        return at_once, _certificate_files(at_once)
+        at_once = enumerate_at_once(prepared, limits, hanging, options.certificate)
+        writing()
+        answers = answer(at_once, options)
+        return at_once.counts, answers, [*_certificate_files(at_once.counts), *answers.written]
     recording = options.certificate is not None
     with long_run(prepared, ways, limits, hanging=hanging, recording=recording) as found:
         writing()
@@ -112,8 +117,9 @@ def _found(
         if options.certificate is not None:
             certificate = write_certificate(found, Path(options.certificate))
         table = [] if options.out is None else [_write_table(found, Path(options.out))]
+        answers = answer(in_memory(found, certificate), options) if options.asks else Answers()
         counts = found.counts(certificate)
-        return counts, [*_certificate_files(counts), *table]
+        return counts, answers, [*_certificate_files(counts), *table, *answers.written]
 
 
 def _write_table(found: Found, path: Path) -> str:
@@ -160,6 +166,7 @@ def _certificate_files(found: Counts) -> list[str]:
 
 def _check_outputs(options: EnumerateOptions) -> None:
     """Refuse output paths before any work is done for them."""
+    check_asked(options)
     if options.certificate is not None:
         check_writable(Path(options.certificate))
     if options.out is None:

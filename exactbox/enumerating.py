@@ -232,11 +232,16 @@ def enumerate(
     recording = certificate is not None
     with long_run(prepared, ways, limits, hanging=neighbors or merge, recording=recording) as found:
         written = None if certificate is None else write_certificate(found, Path(certificate))
-        cells = tuple(found.cells())
-        return Enumerated(
-            prepared.model, prepared.domain, prepared.plan, cells, tuple(found.classes()), found.complete,
-            found.reason, found.seconds, found.complex(cells), written,
-        )
+        return in_memory(found, written)
+
+
+def in_memory(found: Found, certificate: str | None) -> Enumerated:
+    """Return all regions of a long run."""
+    own, cells = found.prepared, tuple(found.cells())
+    return Enumerated(
+        own.model, own.domain, own.plan, cells, tuple(found.classes()), found.complete, found.reason, found.seconds,
+        found.complex(cells), certificate,
+    )
 
 
 def prepare(
