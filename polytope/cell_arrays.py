@@ -81,7 +81,7 @@ def _widened(cells: Cells, rows: int) -> Cells:
 
 def capacity(dimension: int, rows: int, units: int) -> int:
     """Say how many cells of so many rows make a batch."""
-    size = 8 * (dimension + 4) * (rows + dimension) + 2 * units
+    size = 8 * (dimension + 4) * (rows + dimension) + 2 * units + 1
     return max(4, min(_LARGEST_BATCH, _BATCH_BYTES // size))
 
 

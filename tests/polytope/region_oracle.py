@@ -1,13 +1,15 @@
-"""Two slow enumerations that share nothing with the engine: polygon clipping and Fourier-Motzkin elimination.
+"""Slow enumerations that share nothing with the engine: polygons clipped, polytopes by their vertices, elimination.
 
 Both walk the program's instructions with affine forms in ``Fraction`` and branch on every group of a ``Max``.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import TypeVar
+from itertools import product
+from typing import NamedTuple, TypeVar
 
 from exactbox.polytope.program import Add, Gather, Input, MatMul, Max, Program, Scale, Shift
 
@@ -28,6 +30,54 @@ def polygon_regions(program: Program, low: Sequence[Fraction], high: Sequence[Fr
 def eliminated_regions(program: Program, rows: Sequence[Form]) -> set[Key]:
     """Return the patterns of all regions with interior points where the rows (gradient, constant) are positive."""
     return _walk(program, list(rows), lambda kept, row: [*kept, row], lambda kept: has_point(kept, program.input_size))
+
+
+class Corners(NamedTuple):
+    """A full-dimensional polytope, or nothing: its vertices ``(x_1, ..., x_d, w)``, each the point x / w, in integers.
+
+    Args:
+        points: the vertices; w is positive.
+        tight: for each vertex the bits of the rows that vanish there.
+        rows: the number of rows so far.
+    """
+
+    points: list[tuple[int, ...]]
+    tight: list[int]
+    rows: int
+
+
+def vertex_regions(program: Program, low: Sequence[Fraction], high: Sequence[Fraction]) -> set[Key]:
+    """Return the patterns of all regions with interior points in a box, by their vertices, in any dimension."""
+    den = math.lcm(*(v.denominator for v in (*low, *high)))
+    corners = list(product(*zip([int(v * den) for v in low], [int(v * den) for v in high], strict=True)))
+    points = [(*corner, den) for corner in corners]
+    tight = [sum(1 << 2 * i + side for i, side in enumerate(sides)) for sides in product((0, 1), repeat=len(low))]
+    start = Corners(points, tight, 2 * len(low))
+    return _walk(program, start, cut_corners, lambda part: bool(part.points))
+
+
+def cut_corners(part: Corners, row: Form) -> Corners:
+    """Keep the part of a polytope where a row is at least 0 (T. S. Motzkin and others, 1953: double description).
+
+    Two vertices are ends of an edge where no third one lies on all rows that both lie on.
+    """
+    scale = math.lcm(*(v.denominator for v in row))
+    values = [sum(int(a * scale) * x for a, x in zip(row, point, strict=True)) for point in part.points]
+    if max(values, default=0) <= 0:
+        return Corners([], [], part.rows)
+    own = 1 << part.rows
+    points = [point for point, value in zip(part.points, values, strict=True) if value >= 0]
+    tight = [bits | (own if value == 0 else 0) for bits, value in zip(part.tight, values, strict=True) if value >= 0]
+    above, below = ([i for i, value in enumerate(values) if sign * value > 0] for sign in (1, -1))
+    for i, j in product(above, below):
+        shared = part.tight[i] & part.tight[j]
+        enough = shared.bit_count() >= len(row) - 2
+        if enough and not any(bits & shared == shared for k, bits in enumerate(part.tight) if k not in (i, j)):
+            mixed = [values[i] * q - values[j] * p for p, q in zip(part.points[i], part.points[j], strict=True)]
+            factor = math.gcd(*mixed)
+            points.append(tuple(v // factor for v in mixed))
+            tight.append(shared | own)
+    return Corners(points, tight, part.rows + 1)
 
 
 def box_rows(low: Sequence[Fraction], high: Sequence[Fraction]) -> list[Form]:
@@ -140,9 +190,11 @@ def linear(program: Program, position: int, values: list[list[Form]]) -> list[Fo
         case Gather(srcs, index):
             entries = [form for src in srcs for form in values[src]]
             return [entries[i] if i >= 0 else (Fraction(0),) * (size + 1) for i in index.tolist()]
-        case MatMul(src, weight, _):
-            matrix = [weight[0][i].fractions() for i in range(weight.shape[1])]
-            return [combine(row, values[src], size) for row in matrix]
+        case MatMul(src, weight, rows):
+            groups, height, width = weight.shape
+            pieces = [values[src][k * width : (k + 1) * width] for k in range(groups * rows)]
+            matrices = [[weight[g][i].fractions() for i in range(height)] for g in range(groups)]
+            return [combine(row, piece, size) for k, piece in enumerate(pieces) for row in matrices[k // rows]]
         case Scale(src, factor):
             return [tuple(f * v for v in form) for f, form in zip(factor.fractions(), values[src], strict=True)]
         case Shift(src, offset):
