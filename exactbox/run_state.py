@@ -143,7 +143,7 @@ class InFolder:
         self._database = _opened(folder)
         try:
             self._begin(workshop, resume)
-        except sqlite3.Error as error:
+        except (sqlite3.Error, ValueError, TypeError) as error:
             self.close()
             raise _damaged(folder, str(error)) from None
         except InputError:

@@ -126,10 +126,10 @@ def test_twenty_kills(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("exactbox.run_state.COMMIT_SECONDS", 0.01)
     monkeypatch.setattr("exactbox.polytope.layer_run._STEPS", 200)
     net = load(path, verify=False)
-    expected = enumerate(net, box=UNIT, neighbors=True)
+    expected = enumerate(net, box=UNIT)
 
     def attempt(folder: Path) -> None:
-        enumerate(net, box=UNIT, neighbors=True, state=folder, resume=True)
+        enumerate(net, box=UNIT, state=folder, resume=True)
 
     began = time.monotonic()
     whole = forked(partial(attempt, tmp_path / "whole"))
@@ -143,7 +143,7 @@ def test_twenty_kills(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         os.kill(victim.pid or 0, signal.SIGKILL)
         victim.join()
         middle += 0 < kept(folder) < len(expected)
-        same(enumerate(net, box=UNIT, neighbors=True, state=folder, resume=True), expected)
+        same(enumerate(net, box=UNIT, state=folder, resume=True), expected)
         shutil.rmtree(folder)
     assert middle > 0
 
@@ -231,3 +231,18 @@ def test_a_plane(tmp_path: Path) -> None:
     file = tmp_path / "plane.jsonl"
     assert run(["enumerate", path, "--plane", *given, "-o", str(file)]) == 0
     assert [json.loads(line) for line in file.read_text().splitlines()] == list(records(expected))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
+def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
+    net = save(mlp(1, (3, 24, 24, 2)), tmp_path, "larger.onnx")
+    line = ["enumerate", str(net), "--box", "-1", "1", "--no-runtime", "-o", str(tmp_path / "r.csv")]
+    with subprocess.Popen([sys.executable, "-m", "exactbox", *line], stdout=subprocess.PIPE, text=True) as process:
+        while process.poll() is None and not list(tmp_path.glob("*.state/*.parquet")):
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        text = " ".join(process.communicate()[0].split())
+    assert process.returncode == 2 and "stopped: interrupted" in text and "with --resume goes on" in text
+    assert 0 < len((tmp_path / "r.csv").read_text().splitlines()) - 1 == kept(tmp_path / "r.csv.state")
+    assert run([*line, "--resume"]) == 0
+    assert names(tmp_path) == ["larger.onnx", "r.csv"]

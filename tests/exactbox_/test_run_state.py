@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import subprocess
+import sys
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +60,7 @@ HARMS: dict[str, tuple[Harm, str]] = {
     "another program's database": (change("drop table about"), "no state of an enumeration"),
     "a task is no task": (change("update tasks set body = x'00'"), "a task cannot be read"),
     "a part is counted wrong": (change("update segments set regions = 3"), "are counted"),
+    "seconds are no number": (change("update about set value = 'x' where name = 'seconds'"), "damaged"),
     "another version": (change("update about set value = '0' where name = 'version'"), "version 0, expected 1"),
 }
 
@@ -107,6 +110,9 @@ def test_two_processes_on_one_state(model: Model, tmp_path: Path) -> None:
     state = InFolder(folder, workshop_of(model), resume=True)
     with pytest.raises(InputError, match="another process is working on this state"):
         enumerate(model, box=UNIT, neighbors=True, state=folder, resume=True)
+    line = [sys.executable, "-m", "exactbox", "enumerate", model.path, "--box", "-1", "1", "--state", str(folder)]
+    other = subprocess.run([*line, "--neighbors", "--resume"], capture_output=True, text=True, check=False)
+    assert other.returncode == 3 and "another process is working on this state" in other.stderr
     state.close()
     assert enumerate(model, box=UNIT, neighbors=True, state=folder, resume=True).complete
 
