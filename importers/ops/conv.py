@@ -17,9 +17,12 @@ from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
 
 @lowers("Conv")
 def conv(call: Call) -> Data:
-    """Gather the windows of each group, multiply them by its weights, add the bias."""
-    data, weight = call.data(), call.constant(1, "the weight")
+    """Gather the windows of each group, multiply them by its weights, add the bias; data or weights are constant."""
     groups = call.node.integer("group", 1)
+    given, kernel = call.value(0), call.value(1)
+    if isinstance(given, Constant) and isinstance(kernel, Data):
+        return _of_constant(call, given, call.data(1), groups)
+    data, weight = call.data(), call.constant(1, "the weight")
     _check(call, data.shape, weight.shape, groups)
     if groups < 1 or data.shape[1] != weight.shape[1] * groups or weight.shape[0] % groups:
         call.refuse(f"data {data.shape} and weight {weight.shape} do not fit {groups} groups")
@@ -96,9 +99,7 @@ def _transposed_padding(
 def _convolved(call: Call, data: Data, weight: Constant, groups: int, where: Windows) -> Data:
     """Convolve data (n, c, ...) by a weight (m, c/groups, ...), and add the call's bias."""
     batch, maps, per_group = data.shape[0], weight.shape[0], weight.shape[1]
-    bias = call.optional_constant(2, "the bias")
-    if bias is not None and bias.size != maps:
-        call.refuse(f"expected {maps} bias entries, got shape {bias.shape}")
+    bias = _bias(call, maps)
     index = where.index()
     call.check_size((batch * data.shape[1] * index.shape[0], index.shape[1]))
     flat = data.index.reshape(batch, groups, per_group, -1)
@@ -113,10 +114,49 @@ def _convolved(call: Call, data: Data, weight: Constant, groups: int, where: Win
     rows = batch * len(index)
     result = call.builder.matmul(Data(data.srcs, patches, data.dtype), matrix.rationals(), rows, shape, extra)
     image = result.moved(lambda array: array.transpose(1, 0, 3, 2).reshape(batch, maps, *where.out))
+    return _biased(call, image, bias)
+
+
+def _biased(call: Call, image: Data, bias: Constant | None) -> Data:
     if bias is None:
         return image
-    column = bias.moved(lambda array: array.reshape(-1, *(1 for _ in where.out)))
+    column = bias.moved(lambda array: array.reshape(-1, *(1 for _ in image.shape[2:])))
     return call.builder.shift(image, column.rationals(), operand_rounding(column))
+
+
+def _of_constant(call: Call, given: Constant, weight: Data, groups: int) -> Data:
+    """Convolve a constant image by weights that depend on the input: the windows are the matrix."""
+    _check(call, given.shape, weight.shape, groups)
+    batch, maps, per_group = given.shape[0], weight.shape[0], weight.shape[1]
+    if given.shape[1] != per_group * groups or maps % groups:
+        call.refuse(f"data {given.shape} and weight {weight.shape} do not fit {groups} groups")
+    bias = _bias(call, maps)
+    where = windows(call, given.shape[2:], weight.shape[2:])
+    index = where.index()
+    call.check_size((batch * given.shape[1] * index.shape[0], index.shape[1]))
+
+    def patches(array: AnyArray) -> AnyArray:
+        flat = array.reshape(batch, groups, per_group, -1)
+        padded = np.concatenate([flat, np.zeros((*flat.shape[:-1], 1), dtype=array.dtype)], axis=-1)
+        return padded[..., index].transpose(1, 0, 3, 2, 4).reshape(groups, batch * len(index), -1)
+
+    matrix = given.moved(patches)
+    shape = (groups, maps // groups, batch * len(index))
+    spread = None
+    if bias is not None:
+        spread = np.broadcast_to(bias.magnitudes().reshape(groups, -1, 1), shape).ravel()
+    extra = Rounding(terms=1, magnitude=spread, operand_error=matrix.error)
+    rows = weight.moved(lambda array: array.reshape(groups, maps // groups, -1))
+    result = call.builder.matmul(rows, matrix.rationals(), maps // groups, shape, extra)
+    split = result.moved(lambda array: array.reshape(maps, batch, -1).swapaxes(0, 1))
+    return _biased(call, split.moved(lambda array: array.reshape(batch, maps, *where.out)), bias)
+
+
+def _bias(call: Call, maps: int) -> Constant | None:
+    bias = call.optional_constant(2, "the bias")
+    if bias is not None and bias.size != maps:
+        call.refuse(f"expected {maps} bias entries, got shape {bias.shape}")
+    return bias
 
 
 def _check(call: Call, shape: tuple[int, ...], weight: tuple[int, ...], groups: int) -> None:

@@ -206,4 +206,13 @@ SORTING = [
     Row("top_opset_10", "TopK", [(2, 4), ints(3)], opset=10, spare=1),
 ]
 
-MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER, *GRID, *DEFORM, *ROI, *SORTING]
+WEIGHTS = [
+    Row("conv_of_constant", "Conv", [whole(1, 2, 4, 5), (3, 2, 2, 2), whole(3)]),
+    Row("conv_of_constant_groups", "Conv", [whole(2, 4, 4, 4), (6, 2, 3, 3)], {"group": 2, "pads": [1, 0, 1, 2]}),
+    Row(
+        "conv_of_constant_steps", "Conv", [whole(2, 1, 7), (2, 1, 3), whole(2)], {"strides": [2], "dilations": [2]}
+    ),
+    Row("conv_of_constant_same", "Conv", [whole(1, 1, 4, 4), (1, 1, 2, 4)], {"auto_pad": "SAME_UPPER"}),
+]  # fmt: skip
+
+MORE_ROWS = [*RESIZE, *ROTATION, *SCATTER, *GRID, *DEFORM, *ROI, *SORTING, *WEIGHTS]
