@@ -35,7 +35,7 @@ from exactbox.polytope.rational import exact
 from tests.importers.conformance_cases import Case, is_float
 from tests.importers.onnx_models import AnyArray, save
 
-LIMITS = Limits()
+LIMITS = Limits(tensor_elements=2**25, total_elements=2**28)  # a few cases hold large images
 
 Status = Literal["agree", "tail", "refused", "disputed", "wrong"]
 
