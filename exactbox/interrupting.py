@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from types import FrameType, TracebackType
+from typing import Any
 
 
 class Interrupt:
@@ -20,7 +21,7 @@ class Interrupt:
 
     def __init__(self) -> None:
         self.asked = False
-        self._before: signal._HANDLER = None
+        self._before: Any = None
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():

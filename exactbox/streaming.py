@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -216,7 +216,7 @@ def _work(run: LongRun, ways: Ways) -> None:
 @contextmanager
 def long_run(
     prepared: Prepared, ways: Ways, limits: Limits, *, hanging: bool = False, recording: bool = False
-) -> Iterator[Found]:
+) -> Generator[Found, None, None]:
     """Enumerate in tasks, and hand over what was found; the state is removed on leaving, where it is not to be kept.
 
     Args:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from fractions import Fraction
 
 import pytest
@@ -166,3 +167,9 @@ def test_rank_of_nothing() -> None:
     assert rank(zeros(0, 3).num) == 0 and rank(zeros(3, 3).num) == 0
     form, pivots = row_reduce(zeros(2, 3))
     assert form.shape == (0, 3) and pivots == ()
+
+
+def test_a_prepared_matrix_goes_to_another_process() -> None:
+    matrix, right = IntMatrix(grid(2, 2, [1, 2, 3, HUGE])), grid(2, 1, [1, HUGE])
+    expected = matrix.times(right)
+    assert (pickle.loads(pickle.dumps(matrix)).times(right) == expected).all()
