@@ -153,8 +153,8 @@ def _sizes(sizes: Sizes) -> Document:
     def listed(pairs: Sequence[tuple[int, Fraction]]) -> list[Document]:
         return [{"region": i, **_measure(Measure(value, value))} for i, value in pairs]
 
-    return {"measure": sizes.measure, "domain": number(sizes.whole), "largest": listed(sizes.largest),
-            "smallest": listed(sizes.smallest)}  # fmt: skip
+    return {"measure": sizes.measure, "text": sizes.words, "domain": number(sizes.whole),
+            "largest": listed(sizes.largest), "smallest": listed(sizes.smallest)}  # fmt: skip
 
 
 def _boundary(boundary: Sequence[Boundary], ties: int | None) -> Document:
@@ -171,12 +171,14 @@ def _class_lines(analysis: Analysis) -> list[str]:
         return []
     heading = f"{'regions':>9} {'wholly':>9}" + (f" {'volume':>12}" if volumes is not None else "") + "  class"
     lines = [heading]
-    order = sorted(seen.names, key=lambda name: -seen.meets[name])
+    order = sorted((name for name in seen.names if seen.meets[name]), key=lambda name: -seen.meets[name])
     for name in order[:CLASSES]:
         size = "" if volumes is None else f" {decimal_text(volumes.get(name, _NOTHING).low):>12}"
         lines.append(f"{seen.meets[name]:>9} {seen.wholly[name]:>9}{size}  {name}")
     if len(order) > CLASSES:
         lines.append(f"and {len(order) - CLASSES} more classes; --json has all")
+    nowhere = len(seen.names) - len(order)
+    lines += [f"{nowhere} of {len(seen.names)} classes are decided in no region"] if nowhere else []
     lines.append(f"{seen.several} regions hold several classes")
     return lines if seen.complete else [*lines, seen.reason]
 
@@ -185,9 +187,8 @@ def _size_lines(sizes: Sizes) -> list[str]:
     def listed(pairs: Sequence[tuple[int, Fraction]]) -> str:
         return ", ".join(f"region {i} ({decimal_text(value, 4)})" for i, value in pairs)
 
-    what = "exact volume" if sizes.measure == "volume" else "radius of a ball inside (a certain lower bound)"
-    whole = [] if sizes.whole is None else [f"the domain has volume {decimal_text(sizes.whole)}"]
-    return [f"by {what}", f"largest: {listed(sizes.largest)}", f"smallest: {listed(sizes.smallest)}", *whole]
+    whole = [] if sizes.whole is None else [f"the whole domain: {decimal_text(sizes.whole)}"]
+    return [f"by {sizes.words}", f"largest: {listed(sizes.largest)}", f"smallest: {listed(sizes.smallest)}", *whole]
 
 
 def _boundary_lines(boundary: Sequence[Boundary], ties: int | None) -> list[str]:

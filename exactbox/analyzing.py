@@ -33,12 +33,14 @@ class Sizes:
     Args:
         measure: "volume": exact. "radius": that of a ball that certainly lies inside; floats chose it, so that a region
             may hold a slightly larger one, and the order is the balls'.
+        words: the measure in words, which depend on the dimension and on whether coordinates are those of a slice.
         largest: region and size, largest first.
         smallest: region and size, smallest first.
         whole: the volume of the domain, None for radii.
     """
 
     measure: Literal["volume", "radius"]
+    words: str
     largest: tuple[tuple[int, Fraction], ...]
     smallest: tuple[tuple[int, Fraction], ...]
     whole: Fraction | None
@@ -101,20 +103,30 @@ def sizes(found: Enumerated, seconds: float = SECONDS) -> Sizes:
         BudgetError: the time was up.
     """
     if found.has_shapes:
-        return _ranked("volume", list(found.volumes()), found.partition.whole_volume)
+        return _ranked("volume", volume_words(found), list(found.volumes()), found.partition.whole_volume)
     deadline, radii = time.monotonic() + seconds, list[Fraction]()
     for region in found:
         if time.monotonic() > deadline:
             raise BudgetError(f"{len(radii)} of {len(found)} regions were measured in {seconds} seconds")
         radii.append(chebyshev(region.facets).radius)
-    return _ranked("radius", radii, None)
+    return _ranked("radius", "radius of a ball inside (a certain lower bound)", radii, None)
 
 
-def _ranked(measure: Literal["volume", "radius"], values: list[Fraction], whole: Fraction | None) -> Sizes:
+def volume_words(found: Enumerated) -> str:
+    """Say what volumes measure."""
+    kind = ("points", "length", "area", "volume")[found.domain.domain.dimension]
+    cut = found.model.slice
+    return f"exact {kind}" if cut is None else f"exact {kind} in the coordinates {' and '.join(cut.names)}"
+
+
+def _ranked(
+    measure: Literal["volume", "radius"], words: str, values: list[Fraction], whole: Fraction | None
+) -> Sizes:
     near = [_approximate(value) for value in values]
     order = sorted(range(len(values)), key=lambda i: (near[i], values[i], i))
     smallest = tuple((i, values[i]) for i in order[:LISTED])
-    return Sizes(measure, tuple((i, values[i]) for i in reversed(order[-LISTED:])), smallest, whole)
+    largest = tuple((i, values[i]) for i in reversed(order[-LISTED:]))
+    return Sizes(measure, words, largest, smallest, whole)
 
 
 def _approximate(value: Fraction) -> float:

@@ -215,11 +215,12 @@ class _Maker:
         )
 
     def _caption(self, said: str, count: int) -> str:
-        seen = f"{len(self._found)} regions" if count == len(self._found) else f"{count} of {len(self._found)} regions"
+        total = len(self._found)
+        part = "" if count == total else f"{count} of them shown, "
         state = "all there are" if self._found.complete else f"INCOMPLETE: {self._found.reason}"
         how = "computed exactly, drawn rounded"
         where = said or (self._found.domain.text if not self._found.model.slice else "")
-        return "; ".join(part for part in (f"{seen}, {state}", where, how) if part)
+        return "; ".join(words for words in (f"{total} regions, {part}{state}", where, how) if words)
 
 
 def curve_names(found: Enumerated, count: int) -> list[str]:

@@ -105,6 +105,14 @@ def test_nothing_decided() -> None:
     assert [label for label, _ in analysis_blocks(seen)] == ["sizes", "dual graph", "not computed"]
 
 
+def test_classes_that_are_nowhere_are_counted() -> None:
+    seen = analyze(enumerated(mlp([([[0, 0], [1, 1], [0, 0]], [9, 0, 1])])))
+    lines = dict(analysis_blocks(seen))["by class"]
+    assert lines[0].split() == ["regions", "wholly", "volume", "class"]
+    assert lines[1].split() == ["1", "1", "4", "output", "0"]
+    assert lines[2] == "2 of 3 classes are decided in no region"
+
+
 def test_ties_are_said() -> None:
     seen = analyze(enumerated(BATTERY["integer"](), neighbors=True))
     assert seen.ties == 2
@@ -164,7 +172,7 @@ def test_the_command_line_answers_all(model: str, tmp_path: Path, capsys: pytest
     assert content["analysis"]["graph"]["nodes"] == content["regions"]
     assert content["located"]["regions"][0] == content["located"]["regions"][1] != []
     code, out, _ = execute(capsys, "enumerate", model, "--box", -1, 1, "--analyze")
-    assert code == 0 and "dual graph" in out and "exact volume" in out
+    assert code == 0 and "dual graph" in out and "by exact area\n" in out
 
 
 def test_streamed_runs_answer_the_same(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -209,9 +217,10 @@ def test_a_plane_is_drawn(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     path = save(onnx_mlp(1, (4, 5, 2)), tmp_path, "four.onnx")
     points = ["0,0,0,0", "1,0,0,0", "0,1,1,0"]
     code, out, _ = execute(
-        capsys, "enumerate", path, "--plane", *points, "--plot", tmp_path / "p.svg", "--page", tmp_path / "p.html"
-    )
-    assert code == 0 and "p.svg" in out
+        capsys, "enumerate", path, "--plane", *points, "--analyze", "--plot", tmp_path / "p.svg", "--page",
+        tmp_path / "p.html",
+    )  # fmt: skip
+    assert code == 0 and "p.svg" in out and "by exact area in the coordinates s and t" in out
     assert all(f"<!-- x{i} -->" in (tmp_path / "p.svg").read_text(encoding="utf-8") for i in (1, 2, 3))
 
 

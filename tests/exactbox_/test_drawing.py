@@ -130,7 +130,7 @@ def test_a_view_shows_a_part() -> None:
     found = enumerated(random_mlp([2, 8, 6, 3], 2), everything(2))
     drawing = drawing_of(found, view=("-1/8", "1/4"))
     assert drawing.frame == ((-0.125, 0.25),) * 2
-    assert f"{len(drawing.outlines)} of {len(found)} regions" in drawing.caption
+    assert f"{len(found)} regions, {len(drawing.outlines)} of them shown, all there are" in drawing.caption
     assert abs(area(drawing) - 0.375**2) < 2**-40
     with pytest.raises(InputError, match="lower bound below"):
         drawing_of(found, view=(1, 1))
