@@ -180,8 +180,9 @@ def test_no_time(model: Model) -> None:
     ],
 )
 def test_bad_input(model: Model, options: dict[str, Any], words: str) -> None:
+    given: dict[str, Any] = {"x": "1/4,1/8", **options}
     with pytest.raises(InputError, match=words):
-        neighbors(model, **{"x": "1/4,1/8", **options})
+        neighbors(model, **given)
 
 
 def test_files_hold_a_row_a_passage(found: Neighborhood, tmp_path: Path) -> None:
