@@ -30,7 +30,6 @@ EXCEPTIONS = {
     "test_training_dropout_mask": _RANDOM,
     "test_reduce_max_empty_set": "the maximum of nothing is expected to be minus infinity",
     "test_reduce_min_empty_set": "the minimum of nothing is expected to be infinity",
-    "test_causal_conv_with_state_fp16_expanded": "a convolution's kernel varies; its data may vary, and agrees",
 }
 
 # Operators without a lowering, as some case needs them: the whole list.
