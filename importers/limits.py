@@ -13,7 +13,7 @@ LimitName = Literal["file_bytes", "nodes", "tensor_elements", "total_elements", 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a model may cost before the import stops with a clear message.
+    """What a model may cost before the import stops with a clear message; by default it stays below 2 GiB of memory.
 
     Args:
         file_bytes: size of the ONNX file together with its external data.
@@ -25,9 +25,9 @@ class Limits:
 
     file_bytes: int = 2**31
     nodes: int = 100_000
-    tensor_elements: int = 2**25
-    total_elements: int = 2**28
-    unrolled_nodes: int = 20_000
+    tensor_elements: int = 2**23
+    total_elements: int = 2**23
+    unrolled_nodes: int = 10_000
 
     def check(self, where: str, what: str, found: int, cap: int, name: LimitName = "tensor_elements") -> None:
         """Raise ``InputError`` where ``found`` exceeds ``cap``, which is the named limit or a part of it."""

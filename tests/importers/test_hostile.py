@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import builtins
 import io
+import os
 import random
+import re
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -12,12 +17,16 @@ from typing import Any
 import numpy as np
 import onnx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from onnx import helper, numpy_helper
 
+from exactbox.cli import run
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import load
 from exactbox.polytope.errors import ExactboxError, InputError
 from tests.importers.onnx_models import AnyArray, build, mlp, save
+from tests.source_tree import REPOSITORY
 
 MODELS = sorted((Path(__file__).parents[1] / "models").glob("*/*.onnx"))
 SMALL = Limits(tensor_elements=2**16, total_elements=2**18, unrolled_nodes=500)
@@ -177,7 +186,98 @@ BOMBS = {
 def test_shape_bombs_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ExactboxError) as caught:
         load(save(BOMBS[name], tmp_path), verify=False)
-    assert "raise the limit" in str(caught.value) or "do not make" in str(caught.value)
+    assert re.search(r"raise the limit with --limit \w+=\d+", str(caught.value)) or "do not make" in str(caught.value)
+
+
+def near(op: str, entries: int) -> onnx.ModelProto:
+    """Make a tensor that the default limits just allow, and compute with it."""
+    nodes = [node("Expand", ["x", "big"], ["a"]), node(op, ["a"], ["y"])]
+    return build(nodes, {"x": (1,)}, constants={"big": np.array([entries])})
+
+
+def heavy(rows: int, columns: int) -> onnx.ModelProto:
+    """Make a product with a matrix that the default limits just allow."""
+    weight = np.random.default_rng(0).standard_normal((rows, columns)).astype(np.float32)
+    return build([node("MatMul", ["x", "w"], ["y"])], {"x": (1, rows)}, constants={"w": weight})
+
+
+ALLOWED = {"relu": near("Relu", 2**21), "neg": near("Neg", 2**21), "product": heavy(2**10, 2**12)}
+
+MEMORY = 2 << 30
+"""What an import under the default limits stays below, as README.md says."""
+
+CONFINED = """
+import resource, sys
+cap = int(sys.argv[1])
+resource.setrlimit(resource.RLIMIT_AS, (2 * cap, 2 * cap))
+resource.setrlimit(resource.RLIMIT_CPU, (120, 120))
+from exactbox.importers.onnx_model import load
+from exactbox.polytope.errors import ExactboxError
+for path in sys.argv[2:]:
+    try:
+        load(path, verify=False)
+        print("loaded", end=" ")
+    except ExactboxError as error:
+        print(type(error).__name__, end=" ")
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the address space is limited as Linux does it")
+def test_imports_stay_below_the_stated_memory(tmp_path: Path) -> None:
+    """All bombs, and files that the limits just allow, in one process with little memory and time."""
+    files = [save(model, tmp_path, f"{i}.onnx") for i, model in enumerate([*BOMBS.values(), *ALLOWED.values()])]
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    done = subprocess.run(
+        [sys.executable, "-c", CONFINED, str(MEMORY), *map(str, files)], cwd=REPOSITORY, env={**os.environ, **threads},
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    *results, peak = done.stdout.split()
+    assert len(results) == len(files)
+    assert set(results[: len(BOMBS)]) <= {"InputError", "UnsupportedModelError"}
+    assert set(results[len(BOMBS) :]) == {"loaded"}
+    assert int(peak) < MEMORY
+
+
+OPERATORS = """Add Conv Concat Gather Gemm Loop If MatMul MaxPool Pad Reshape Resize RNN Scan Slice Softmax Split TopK
+    Transpose Where Einsum ScatterND Expand SequenceAt GridSample Col2Im ReduceSum Squeeze Tile CumSum
+    BatchNormalization""".split()
+ATTRIBUTES = """axis axes perm kernel_shape pads strides group mode equation body to alpha keepdims hidden_size
+    blocksize value num_outputs dilations batch_dims""".split()
+names = st.sampled_from(["x", "a", "b", "c", "w", "i", ""])
+numbers = st.integers(-3, 5) | st.sampled_from([2**31, -(2**63), 2**62])
+attribute_values = (
+    numbers | st.floats(width=32) | st.lists(numbers, max_size=5) | st.lists(st.floats(width=32), max_size=3)
+    | st.text(max_size=4) | st.sampled_from(["linear", "ij,jk->ik", "constant"])
+)  # fmt: skip
+
+
+@st.composite
+def wild_graphs(draw: st.DrawFn) -> onnx.ModelProto:
+    """Draw nodes of any operators, tensors, attributes and order."""
+    nodes: list[onnx.NodeProto] = []
+    for _ in range(draw(st.integers(1, 4))):
+        made = node(draw(st.sampled_from(OPERATORS)), draw(st.lists(names, max_size=4)), [draw(names.filter(bool))])
+        for key, value in draw(st.dictionaries(st.sampled_from(ATTRIBUTES), attribute_values, max_size=3)).items():
+            kind = onnx.AttributeProto.INTS if value == [] else None
+            made.attribute.append(helper.make_attribute(key, value, attr_type=kind))
+        nodes.append(made)
+    shape = draw(st.lists(st.integers(0, 3), max_size=4))
+    constants: dict[str, AnyArray] = {"w": np.ones(draw(st.lists(st.integers(0, 3), max_size=4)), np.float32),
+                 "i": np.array(draw(st.lists(st.integers(-3, 5), max_size=4)), np.int64)}  # fmt: skip
+    return build(nodes, {"x": shape}, [nodes[-1].output[0]], constants)
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(wild_graphs())
+def test_wild_graphs_give_a_result_or_an_error_of_ours(model: onnx.ModelProto) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            found = load(save(model, Path(folder)), limits=SMALL, verify=False)
+            assert found.program.instructions
+        except ExactboxError as error:
+            assert str(error)
+            assert error.exit_code in (3, 4)
 
 
 def test_a_raised_limit_lets_a_model_pass(tmp_path: Path) -> None:
@@ -202,3 +302,17 @@ def test_names_that_are_no_text_are_refused(field: str, tmp_path: Path) -> None:
     path.write_bytes(model.SerializeToString().replace(b"marker", b"mark\xff\xfe"))
     with pytest.raises(InputError, match=r"expected (names in UTF-8|an ONNX model)"):
         load(path)
+
+
+def test_the_command_line_raises_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = str(save(mlp(sizes=(3, 40, 2)), tmp_path))
+    assert run(["show", path, "--limit", "tensor_elements=30"]) == 3
+    said = re.search(r"--limit (tensor_elements=\d+)", capsys.readouterr().err)
+    assert said is not None
+    assert run(["show", path, "--limit", said[1]]) == 0
+
+
+@pytest.mark.parametrize("text", ["nodes", "nodes=many", "nodes=-1", "nodes=0", "size=5", "=5"])
+def test_malformed_limits(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["show", str(save(mlp(), tmp_path)), "--limit", text]) == 3
+    assert "limit" in capsys.readouterr().err
