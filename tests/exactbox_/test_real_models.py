@@ -121,6 +121,15 @@ def test_gcas_is_stopped_at_a_budget() -> None:
         assert region_at(model.program, region.witness, region.domain).pattern == region.pattern
 
 
+def test_gcas_is_walked_through_as_it_is_split() -> None:
+    model = loaded(GCAS)
+    where = box_between(model.program, "-0.1", "0.1")
+    found = enumerate(model, domain=where)
+    walked = neighbors(model, [0] * 14, 99, domain=where)
+    assert found.complete and walked.complete and len(found) > 10
+    assert {region.pattern.key for region in walked} == keys(found)
+
+
 def test_tiny_taxi_net_on_a_plane(tmp_path: Path) -> None:
     model = loaded(TAXI)
     rng = np.random.default_rng(0)
