@@ -15,7 +15,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.layer_rows import ExactRows, Layer, layers
 from exactbox.polytope.lp import maximize
 from exactbox.polytope.pattern import Pattern
-from exactbox.polytope.program import Program
+from exactbox.polytope.program import Max, Program
 from exactbox.polytope.rational import Rationals, from_fractions, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
 from exactbox.polytope.shapes import Point, Row, Shape, cube
@@ -25,8 +25,8 @@ MOST_DIMENSIONS = 3
 OUTSIDE = 0
 """The name of rows that begin a domain's shape and lie outside it."""
 
-_MANTISSA = 60
 _DOUBT = 2.0**-46
+_TINY = 2.0**-1000
 
 Members = npt.NDArray[np.int64]
 
@@ -137,27 +137,28 @@ class CellShapes:
     def _by_layer(
         self, layer: Layer, source: ExactRows, shape: Shape, members: Members, winners: Shorts
     ) -> list[tuple[Shape, Members]]:
-        rows = {layer.base + p: tuple(source.row(layer.base + p)) for p in range(len(layer.pairs))}
+        instruction = self.program.instructions[layer.position]
+        vector = source.values[instruction.src] if isinstance(instruction, Max) else zeros(0, 0)
         table = winners[members][:, layer.first : layer.first + len(layer.widths)]
-        open_units, agree = _undecided(layer, rows, shape, table)
+        open_units, agree = _undecided(layer, vector, shape, table)
         parts = [(shape, members[agree])] if agree.any() else []
         for unit in open_units:
             parts = [
                 (piece, own[chosen == candidate])
                 for part, own in parts
                 for chosen in [winners[own, layer.first + unit]]
-                for candidate, piece in self._claimed(layer, unit, rows, part, chosen)
+                for candidate, piece in self._claimed(layer, unit, source, part, chosen)
             ]
         return parts
 
     def _claimed(
-        self, layer: Layer, unit: int, rows: dict[int, Row], shape: Shape, chosen: Shorts
+        self, layer: Layer, unit: int, source: ExactRows, shape: Shape, chosen: Shorts
     ) -> Iterator[tuple[int, Shape]]:
         """Yield what each candidate that wins in some cell has of a shape."""
         first, width = layer.base + int(layer.starts[unit]), int(layer.widths[unit])
         present = {int(c) for c in chosen.tolist()}
         if width == 2 and len(present) == 2:
-            sides = shape.split(rows[first], self._name(first))
+            sides = shape.split(tuple(source.row(first)), self._name(first))
             yield from ((c, side) for c, side in enumerate(sides) if side is not None)
             return
         for candidate in sorted(present):
@@ -168,7 +169,7 @@ class CellShapes:
                 low, high = min(candidate, rival), max(candidate, rival)
                 pair = first + low * width - low * (low + 1) // 2 + high - low - 1
                 sign = 1 if candidate == low else -1
-                row = tuple(sign * v for v in rows[pair])
+                row = tuple(sign * v for v in source.row(pair))
                 part = part.cut(row, sign * self._name(pair)) if any(row) else part
             if part is not None:
                 yield candidate, part
@@ -220,27 +221,22 @@ def _extreme(domain: Domain, i: int, sign: int) -> Bound:
 
 
 def _undecided(
-    layer: Layer, rows: dict[int, Row], shape: Shape, table: Shorts
+    layer: Layer, vector: Rationals, shape: Shape, table: Shorts
 ) -> tuple[list[int], npt.NDArray[np.bool_]]:
     """Return the units that float64 cannot decide on all of a shape, and which cells agree with the decided ones.
 
-    Entries of rows (up to 1) and of vertices are off by at most 2**-52 of their size, or 2**-60; so sums of at most
-    four products are off by less than ``_DOUBT`` times the sum of the vertex's coordinates.
+    Rows are differences of two rows of ``vector`` (size, n+1). Entries and vertices are rounded once, or underflow;
+    so differences of sums of at most four products are off by less than ``_DOUBT`` times the sum of the sizes.
     """
     pairs = np.flatnonzero(layer.widths == 2)
-    first = [layer.base + int(layer.starts[unit]) for unit in pairs]
+    ends = layer.ends[layer.starts[pairs]]
     corners = np.array([[v / point[-1] for v in point] for point in shape.points])
-    matrix = np.array([_scaled(rows[pair]) for pair in first]).reshape(len(first), corners.shape[1])
-    values = matrix @ corners.T
-    doubt = _DOUBT * np.abs(corners).sum(axis=1)
-    above, below = (values > doubt).all(axis=1), (values < -doubt).all(axis=1)
+    with np.errstate(all="ignore"):
+        entries = np.concatenate([vector.to_float(), np.zeros((1, corners.shape[1]))])
+        low, high = entries[ends[:, 0]], entries[ends[:, 1]]
+        values = (low - high) @ corners.T
+        doubt = _DOUBT * ((np.abs(low) + np.abs(high) + _TINY) @ (np.abs(corners) + _TINY).T) + _TINY
+        above, below = (values > doubt).all(axis=1), (values < -doubt).all(axis=1)
     agree = (table[:, pairs[above]] == 0).all(axis=1) & (table[:, pairs[below]] == 1).all(axis=1)
     settled = set(pairs[above | below].tolist())
     return [unit for unit in range(len(layer.widths)) if unit not in settled], agree
-
-
-def _scaled(row: Row) -> Sequence[float]:
-    """Return a row in floats, scaled to entries up to 1."""
-    shift = max(abs(v) for v in row).bit_length() - _MANTISSA
-    return [(v >> shift if shift > 0 else v << -shift) * 2.0**-_MANTISSA for v in row]
-
