@@ -31,8 +31,11 @@ from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.enclosed import Arithmetic
-from exactbox.polytope.program import Program
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.program import Port, Program
+from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.simplify import simplify
+from exactbox.preprocessing import Preprocessing, in_front, preprocessing
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,6 +82,23 @@ class Setup:
     measure: bool = True
     limits: Limits = DEFAULT_LIMITS
     fix: tuple[tuple[str, object], ...] = ()
+    mean: object = None
+    std: object = None
+
+
+@dataclass(frozen=True, eq=False)
+class Fed:
+    """Samples behind the preprocessing.
+
+    Args:
+        exactly: shape (d, b), the model's exact inputs.
+        floats: shape (d, b), what the runtime is fed with, in the model's input types.
+        apart: shape (d, b), bounds of the difference, or None where there is none.
+    """
+
+    exactly: Rationals
+    floats: Floats
+    apart: Floats | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +107,7 @@ class Bench:
 
     Args:
         lowered: the program as the nodes were lowered, with what ties it to the file's tensors.
-        program: its canonical form.
+        program: its canonical form, behind the preprocessing where one is stated.
         plan: what is decided.
         domain: where regions and distances are meant.
         arithmetic: covers every float format of the model.
@@ -96,6 +116,7 @@ class Bench:
         score: the explained output where it lies above the logits, or None.
         sessions: by ``Way.optimised``.
         measure: whether distances are computed.
+        preprocessing: what is done to the data first, or None.
     """
 
     lowered: Lowered
@@ -108,6 +129,20 @@ class Bench:
     score: str | None
     sessions: Mapping[bool, Session | RuntimeRefusal]
     measure: bool
+    preprocessing: Preprocessing | None = None
+
+    def fed(self, points: Floats) -> Fed:
+        """Return what the model is given for samples (d, b): exactly, and as the runtime is fed with it."""
+        columns = exact(points)
+        steps = self.preprocessing
+        if steps is None:
+            return Fed(columns, points, None)
+        inverse = from_fractions([1 / value for value in steps.std.fractions()]).reshape(-1, 1)
+        exactly = (columns - steps.mean.reshape(-1, 1)) * inverse
+        floats = in_types(self.program.inputs, exactly.to_float())
+        with np.errstate(all="ignore"):
+            apart = np.abs((exact(floats) - exactly).to_float()) * (1 + 2.0**-50)
+        return Fed(exactly, floats, apart)
 
     def run(self, way: Way, points: Floats) -> list[dict[str, Any]] | RuntimeRefusal:
         """Run samples (d, b) in the runtime; returns the tensors of each sample."""
@@ -147,7 +182,11 @@ def set_up(setup: Setup) -> Bench:
     """
     file = opened(setup.path, setup.limits, dict(setup.dims), dict(setup.fix))
     lowered = lower_file(file, setup.output, dict(setup.dims), setup.limits)
-    program = simplify(lowered.program)
+    bare = simplify(lowered.program)
+    steps = preprocessing(bare, setup.mean, setup.std)
+    if steps is not None and pins(bare.inputs, file.fixed):
+        raise InputError("fix: single entries of an input cannot be fixed together with mean or std")
+    program = bare if steps is None else in_front(bare, steps)
     plan = plan_decision(program, setup.decision, setup.output_row, setup.target, setup.class_names)
     reader = logit_reader(lowered)
     inner = [*dict.fromkeys([*reader.tensors, *inner_tensors(lowered)])]
@@ -168,4 +207,25 @@ def set_up(setup: Setup) -> Bench:
             True: open_session(lowered.file, reader.tensors, optimised=True),
         },
         setup.measure,
+        steps,
     )
+
+
+def in_types(ports: Sequence[Port], values: Floats) -> Floats:
+    """Round floats (d, b) to the types of a model's inputs.
+
+    Raises:
+        InputError: an input takes whole numbers, or a number overflows.
+    """
+    found = values.copy()
+    start = 0
+    for port in ports:
+        if not port.dtype.startswith("float"):
+            raise InputError(f"input {port.name!r} of type {port.dtype} takes no numbers that a mean and std give")
+        with np.errstate(over="ignore"):
+            part = found[start : start + port.size]
+            part[:] = part.astype(port.dtype)
+        start += port.size
+    if not np.isfinite(found).all():
+        raise InputError("mean and std: a value overflows the type of the model's input")
+    return found

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.audit_bench import WAYS, Bench, Way
+from exactbox.audit_bench import WAYS, Bench, Fed, Way
 from exactbox.decisions import DecisionPlan
 from exactbox.importers.deployed import RuntimeRefusal, observed_vectors
 from exactbox.polytope import enclosed, exact
@@ -99,10 +99,11 @@ def examine(bench: Bench, points: Floats, first_row: int) -> Chunk:
     vectors = exact.trace(bench.program, columns)
     values = vectors[-1][list(bench.plan.outputs)]
     decisions = [_decide(bench.plan, vectors[-1][:, i]) for i in range(points.shape[1])]
-    bound = _bound(bench, points, values)
+    fed = bench.fed(points)
+    bound = _bound(bench, fed, values)
     margins = tuple(None if found is None else found.margin for found in decisions)
     patterns, on_boundary = _patterns(bench, columns, vectors)
-    runs = [bench.run(way, points) for way in WAYS]
+    runs = [bench.run(way, fed.floats) for way in WAYS]
     known = [pattern for pattern in patterns if pattern is not None]
     stacks = [np.stack([one.winners[k] for one in known]) for k in range(len(bench.program.max_positions)) if known]
     return Chunk(
@@ -119,7 +120,7 @@ def examine(bench: Bench, points: Floats, first_row: int) -> Chunk:
         _distances(bench, columns, values, patterns, decisions),
         tuple("" if one is None else hashlib.sha256(one.key).hexdigest() for one in patterns),
         on_boundary,
-        _units_off(bench, points, columns, runs[0]),
+        _units_off(bench, fed, runs[0]),
         tuple(stack.min(axis=0) for stack in stacks),
         tuple(stack.max(axis=0) for stack in stacks),
     )
@@ -144,10 +145,10 @@ def _number(found: Decision | None) -> int:
     return int(bool(found.positive)) if found.rule == "sign" else found.chosen
 
 
-def _bound(bench: Bench, points: Floats, values: Rationals) -> Floats:
+def _bound(bench: Bench, fed: Fed, values: Rationals) -> Floats:
     """Bound how far any float execution, node by node, is from the exact compared outputs; shape (b,)."""
     roundings = bench.lowered.lowering.builder.roundings
-    final = enclosed.enclose(bench.lowered.program, points, bench.arithmetic, roundings)[-1]
+    final = enclosed.enclose(bench.lowered.program, fed.floats, bench.arithmetic, roundings, fed.apart)[-1]
     chosen = list(bench.plan.outputs)
     rounded = values.to_float()
     with np.errstate(all="ignore"):
@@ -184,21 +185,21 @@ def _patterns(
 
 
 def _units_off(
-    bench: Bench, points: Floats, columns: Rationals, run: list[dict[str, Any]] | RuntimeRefusal
+    bench: Bench, fed: Fed, run: list[dict[str, Any]] | RuntimeRefusal
 ) -> Ints:
     """Count the units of the model's own nodes whose winner in the runtime does not win exactly."""
     if isinstance(run, RuntimeRefusal):
-        return np.full(points.shape[1], -1, dtype=np.int64)
+        return np.full(fed.floats.shape[1], -1, dtype=np.int64)
     program = bench.lowered.program
-    floats = observed_vectors(bench.lowered, points, run)
-    vectors = exact.trace(program, columns)
-    total = np.zeros(points.shape[1], dtype=np.int64)
+    floats = observed_vectors(bench.lowered, fed.floats, run)
+    vectors = exact.trace(program, fed.exactly)
+    total = np.zeros(fed.floats.shape[1], dtype=np.int64)
     for position in program.max_positions:
         instruction = program.instructions[position]
         if isinstance(instruction, Max):
             winners = _float_winners(floats[instruction.src], instruction.groups)
             entries = np.take_along_axis(instruction.groups, winners, axis=1)
-            padded = np.concatenate([vectors[instruction.src].num, np.zeros((1, points.shape[1]), dtype=object)])
+            padded = np.concatenate([vectors[instruction.src].num, np.zeros((1, len(total)), dtype=object)])
             taken = np.take_along_axis(padded, entries, axis=0)
             factor = vectors[position].den // vectors[instruction.src].den
             total += (taken * factor != vectors[position].num).astype(np.bool_).sum(axis=0)

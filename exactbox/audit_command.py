@@ -51,6 +51,8 @@ class AuditOptions:
     dim: Sequence[str] = ()
     fix: Sequence[str] = ()
     limit: Sequence[str] = ()
+    mean: str | None = None
+    std: str | None = None
 
 
 def run_inventory(
@@ -90,6 +92,8 @@ def run_audit(options: AuditOptions, as_json: bool) -> int:
             class_names=options.class_names,
             dims=parse_dims(options.dim),
             fix=parse_fixes(options.fix),
+            mean=options.mean,
+            std=options.std,
             limits=parse_limits(options.limit),
             box=options.box,
             distances=options.distances,

@@ -31,7 +31,7 @@ def document(found: Audit) -> Document:
     return {
         "inventory": inventory_document(found.inventory),
         "data": {"origin": found.origin, "samples": found.count, "rounded_entries": found.rounded,
-                 "batch": found.batch},
+                 "batch": found.batch, "preprocessing": preprocessing_words(found)},
         "decision": {"rule": plan.rule, "text": plan.text, "outputs": list(plan.outputs), "labels": list(plan.labels)},
         "summary": summary_document(found),
         "words": words(found),
@@ -95,11 +95,25 @@ def not_claimed(found: Audit) -> list[str]:
     return listed
 
 
+def preprocessing_words(found: Audit) -> str:
+    """Say what is done to the data, exactly and for the runtime; nothing where it is fed as it is."""
+    steps = found.bench.preprocessing
+    if steps is None:
+        return ""
+    types = " and ".join(sorted({port.dtype for port in found.bench.program.inputs}))
+    return (
+        f"raw values x: the exact side computes on {steps.text}, exactly; the runtime is fed with these numbers "
+        f"rounded to {types}, and the bound covers that"
+    )
+
+
 def blocks(found: Audit) -> list[Block]:
     """Return the summary for people as (label, lines)."""
     data = [f"{found.origin}: {found.count} sample{'s' * (found.count != 1)}"]
     if found.rounded:
         data.append(f"{found.rounded} values were rounded to the input's type, as a runtime would receive them")
+    if found.bench.preprocessing is not None:
+        data.append(preprocessing_words(found))
     listed = [
         *inventory_blocks(found.inventory, brief=True),
         ("data", data),

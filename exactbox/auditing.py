@@ -150,6 +150,8 @@ def audit(
     class_names: Sequence[str] | str | Path | None = None,
     dims: Mapping[str, int] | None = None,
     fix: Mapping[str, object] | None = None,
+    mean: object = None,
+    std: object = None,
     box: tuple[object, object] | None = None,
     distances: bool | None = None,
     workers: int = 1,
@@ -163,6 +165,9 @@ def audit(
         labels: one class a sample, by name or index.
         output: see ``load``; ``output_row``, ``decision`` and ``class_names`` as for ``certify``.
         fix: inputs, or entries of them, that become constants; the data must have fixed entries at their values.
+        mean: the data are raw values x, and the exact function is that of x: first ``(x - mean) / std``, exactly. The
+            runtime is fed with these numbers rounded to float64 and then to the input's type; the bound covers that.
+        std: see ``mean``.
         box: bounds of every input, for regions and distances; the data must lie inside.
         distances: whether to measure distances; by default where it is cheap.
         workers: processes; results do not depend on it. With more than one, a script needs the usual
@@ -183,8 +188,8 @@ def audit(
     measured = _measured(distances, listed.cost, decision)
     setup = Setup(
         os.fspath(model), output, fixed, decision, output_row, target, names, low, high, not measured, caps,
-        constants,
-    )
+        constants, mean, std,
+    )  # fmt: skip
     bench = set_up(setup)
     heard.begin("reading the data")
     dataset = read_dataset(bench.program, data)

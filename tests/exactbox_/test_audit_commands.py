@@ -144,3 +144,9 @@ def test_an_unwritable_folder(capsys: pytest.CaptureFixture[str], tmp_path: Path
     (tmp_path / "file").write_text("")
     code, _, err = execute(capsys, "audit", IRIS, "--data", FLOWERS, "-o", tmp_path / "file" / "a.json")
     assert code == 3 and "does not exist" in err
+
+
+def test_raw_data_are_said(capsys: pytest.CaptureFixture[str]) -> None:
+    code, text, _ = execute(capsys, "audit", IRIS, "--data", FLOWERS, "--mean", "0.1", "--std", "2", "--workers", 1)
+    assert code == 0
+    assert "raw values x: the exact side computes on (x - 0.1) / 2, exactly" in " ".join(text.split())

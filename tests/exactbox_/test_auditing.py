@@ -11,9 +11,10 @@ import pytest
 
 from exactbox.audit_bench import WAYS, Setup, set_up
 from exactbox.audit_chunk import Observed, examine
-from exactbox.audit_report import document, words
+from exactbox.audit_report import blocks, document, words
 from exactbox.auditing import Audit, audit, chunk_size
 from exactbox.importers.deployed import RuntimeRefusal
+from exactbox.loading import load
 from exactbox.polytope.domain import box, everything
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import exact
@@ -243,3 +244,42 @@ def test_bad_labels_are_refused(what: str, labels: object, message: str) -> None
     points, _ = digits(4)
     with pytest.raises(InputError, match=message):
         audit(MLP, points, labels)
+
+
+class TestPreprocessing:
+    """Raw data: the exact side is preprocessed exactly, the runtime is fed with rounded numbers."""
+
+    def test_the_exact_side_is_that_of_certify(self) -> None:
+        points, _ = digits(6)
+        raw = np.round(points.reshape(6, -1) * 16)
+        found = audit(MLP, raw, mean="0.1", std=16)
+        model = load(MLP, mean="0.1", std=16)
+        for i in range(6):
+            values = region_at(model.program, exact(raw[i]), everything(64)).value(exact(raw[i]))
+            assert np.array_equal(found.found.outputs[i], values.to_float())
+        assert not any(way.beyond.any() for way in found.found.ways[:1] if isinstance(way, Observed))
+        assert not found.flipped.any()
+
+    def test_the_bound_covers_the_rounding_of_the_input(self, tmp_path: Path) -> None:
+        """y = x0 - x1 in float32 is fed with thirds: what is left is the rounding of the input alone."""
+        found = audit(scalar_sign(tmp_path), np.array([[1.0, 0.0], [2.0, 1.0]]), std=3, decision="sign")
+        third = Fraction(1, 3)
+        off = abs(Fraction(float(np.float32(1 / 3))) - third)
+        assert found.found.margins == (third, third)
+        assert seen(found).difference[0] == pytest.approx(float(off), rel=1e-6)
+        assert not seen(found).beyond.any()
+        assert (found.found.bound >= float(off)).all()
+        assert any("raw values x" in line for _, lines in blocks(found) for line in lines)
+        assert "rounded to float32" in document(found)["data"]["preprocessing"]
+
+    def test_boxes_and_distances_are_of_raw_values(self, tmp_path: Path) -> None:
+        found = audit(scalar_sign(tmp_path), np.array([[30.0, 10.0]]), mean=5, std=10, decision="sign", box=(0, 40))
+        assert found.found.distances == (Fraction(10),)
+
+    def test_a_number_that_the_type_cannot_hold(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="overflows the type"):
+            audit(scalar_sign(tmp_path), np.array([[1.0, 0.5]]), std="1e-60", decision="sign")
+
+    def test_the_wrong_count(self, tmp_path: Path) -> None:
+        with pytest.raises(InputError, match="mean: got 3 numbers"):
+            audit(scalar_sign(tmp_path), np.array([[1.0, 0.5]]), mean=[1, 2, 3], decision="sign")
