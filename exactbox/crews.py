@@ -9,8 +9,10 @@ import os
 import pickle
 import signal
 import threading
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager, suppress
 from multiprocessing import connection, get_context, parent_process
 from typing import Any, Protocol
 
@@ -141,7 +143,8 @@ class Cluster:
         if importlib.util.find_spec("distributed") is None:
             raise InputError(f"scheduler {address}: needs the package distributed; install exactbox[dask]")
         self._distributed: Any = importlib.import_module("distributed")
-        self._job = pickle.dumps(job)
+        self._closed: Any = getattr(self._distributed.client, "ClosedClientError", OSError)
+        self._job, self._address = pickle.dumps(job), address
         try:
             self._client: Any = self._distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
@@ -155,7 +158,9 @@ class Cluster:
             raise
 
     def _check(self, address: str) -> None:
-        if not self._client.nthreads():
+        with self._connected():
+            threads = self._client.nthreads()
+        if not threads:
             raise InputError(f"scheduler {address}: it has no workers; start some with dask worker {address}")
         try:
             versions = set(self._client.run(version_here).values())
@@ -169,29 +174,47 @@ class Cluster:
     @property
     def size(self) -> int:
         """The number of threads of all workers."""
-        return max(1, sum(int(count) for count in self._client.nthreads().values()))
+        with self._connected():
+            return max(1, sum(int(count) for count in self._client.nthreads().values()))
 
     def submit(self, task: Task, seconds: float, spread: int) -> None:
         """Have a task worked on; the scheduler repeats it where its worker is lost."""
-        self._given[self._client.submit(work_there, self._job, task, seconds, spread, pure=False, retries=2)] = task
+        with self._connected():
+            future = self._client.submit(work_there, self._job, task, seconds, spread, pure=False, retries=2)
+        self._given[future] = task
 
     def collect(self) -> list[Outcome]:
         """Wait for tasks."""
-        with self._client.as_current():
+        with self._connected(), self._client.as_current():
             done, _ = self._distributed.wait(list(self._given), return_when="FIRST_COMPLETED")
-        outcomes: list[Outcome] = []
-        for future in done:
-            task = self._given.pop(future)
-            lost = future.status in ("lost", "cancelled") or isinstance(
-                future.exception() if future.status == "error" else None, self._distributed.KilledWorker
-            )
-            outcomes.append((task, None if lost else future.result()))
-        return outcomes
+            if self._client.status != "running":
+                raise OSError("the connection was closed")
+            return [(self._given.pop(future), self._result(future)) for future in done]
+
+    def _result(self, future: Any) -> Done | None:
+        if future.status in ("lost", "cancelled"):
+            return None
+        error = future.exception() if future.status == "error" else None
+        if isinstance(error, self._distributed.KilledWorker):
+            return None
+        found: Done = future.result()
+        return found
+
+    @contextmanager
+    def _connected(self) -> Generator[None, None, None]:
+        """Turn the loss of the scheduler into an error that says how to go on."""
+        try:
+            yield
+        except (OSError, TimeoutError, self._closed) as error:
+            raise InputError(f"scheduler {self._address}: the connection was lost ({error}); with a state (--state), "
+                             "--resume goes on from what was finished") from None  # fmt: skip
 
     def close(self) -> None:
         """Leave the cluster as it was."""
-        self._client.cancel(list(self._given))
-        self._client.close()
+        with suppress(OSError, TimeoutError, self._closed):
+            if self._client.status == "running":
+                self._client.cancel(list(self._given))
+            self._client.close(timeout=CONNECT_SECONDS)
 
 
 def crew(workshop: Workshop, workers: int, scheduler: str | None) -> Crew:

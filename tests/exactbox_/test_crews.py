@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exactbox.cli import run
-from exactbox.crews import Alone, Processes, crew, work_there
+from exactbox.crews import Alone, Cluster, Processes, crew, work_there
 from exactbox.enumerating import Enumerated, enumerate, prepare
 from exactbox.loading import Model
 from exactbox.long_runs import ATTEMPTS, Limits, LongRun
@@ -144,6 +144,21 @@ def test_another_version_at_the_workers(model: Model, cluster: Any, monkeypatch:
     monkeypatch.setattr("exactbox.crews.__version__", "99")
     with pytest.raises(InputError, match="expected 99 everywhere"):
         enumerate(model, box=UNIT, scheduler=cluster.scheduler_address)
+
+
+def test_a_scheduler_that_is_lost(model: Model, cluster: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def gone(_: object) -> None:
+        raise ConnectionResetError(104, "Connection reset by peer")
+
+    monkeypatch.setattr("distributed.Client.nthreads", gone)
+    with pytest.raises(InputError, match=r"the connection was lost .*--resume goes on"):
+        Cluster(workshop_of(model).job, cluster.scheduler_address).close()
+    monkeypatch.undo()
+    workers = Cluster(workshop_of(model).job, cluster.scheduler_address)
+    monkeypatch.setattr("distributed.Client.submit", lambda *_, **__: gone(None))
+    with pytest.raises(InputError, match="the connection was lost"):
+        workers.submit(first_task(workshop_of(model).space), 0.0, 0)
+    workers.close()
 
 
 def test_without_distributed(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
