@@ -31,7 +31,7 @@ from exactbox.importers.values import (
 )
 from exactbox.polytope import enclosed, exact
 from exactbox.polytope.enclosed import Arithmetic, Enclosure
-from exactbox.polytope.errors import InternalError
+from exactbox.polytope.errors import InternalError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import MatMul, Program
 from exactbox.polytope.rational import exact as exact_numbers
 
@@ -93,6 +93,7 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
 
     Raises:
         InternalError: they differ beyond the bound; names the first differing node.
+        UnsupportedModelError: they differ where the lowering said that the standard and the runtime may.
     """
     points = pinned(random_points(raw), pins(raw.inputs, file.fixed))
     _check_simplified(raw, simplified, points)
@@ -105,7 +106,11 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         bare = list(_run(_without_tails(file.proto), below, feeds)) if below else []
     except RUNTIME_ERRORS as error:
         return Confirmation("not confirmed", first_line(error))
-    final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
+    try:
+        final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
+    except InternalError as error:
+        known = _known(lowering, str(error))
+        raise UnsupportedModelError(file.path, known) if known else error from None
     if raw.head.ops:
         check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
     whole = enclosed.enclose(raw, points, arithmetics(lowering), lowering.builder.roundings)[-1]
@@ -115,6 +120,16 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         raise InternalError(f"{file.path}: output '{raw.output.name}' differs from onnxruntime beyond the bound")
     worst, widest = float(difference.max(initial=0.0)), float(bound.max(initial=0.0))
     return Confirmation("confirmed", "", points.shape[1], worst, widest, len(steps))
+
+
+def _known(lowering: Lowering, text: str) -> list[Refusal]:
+    """Return the node that a difference names, where the lowering told that the runtime reads it otherwise."""
+    found: list[Refusal] = []
+    for node in dict.fromkeys(step.node for step in lowering.steps):
+        notes = [note.partition(": ")[2] for note in lowering.notes if note.startswith(f"{node}: ")]
+        if notes and f"{node} is the first node" in text:
+            found.append(Refusal(node.name, node.op, f"onnxruntime computes something else: {'; '.join(notes)}"))
+    return found
 
 
 def arithmetics(lowering: Lowering) -> list[Arithmetic]:
@@ -268,8 +283,8 @@ def _judge(where: str, step: Step, expected: Enclosure, found: FloatArray) -> No
     place, point = (int(i) for i in np.argwhere(wrong)[0])
     raise InternalError(
         f"{where}: {step.node} is the first node that differs from onnxruntime: tensor '{step.tensor}', entry {place} "
-        f"of {step.value.shape}, random input {point}: exactbox {expected.centre[place, point]!r} "
-        f"with a bound of {expected.radius[place, point]!r}, onnxruntime {found[place, point]!r}"
+        f"of {step.value.shape}, random input {point}: exactbox {float(expected.centre[place, point])!r} "
+        f"with a bound of {float(expected.radius[place, point])!r}, onnxruntime {float(found[place, point])!r}"
     )
 
 

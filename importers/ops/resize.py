@@ -128,12 +128,14 @@ def _regions(call: Call, count: int) -> list[tuple[Fraction, Fraction]]:
 
 def _tell_fractional(call: Call, axis: Axis, size: int) -> None:
     """Tell where the standard's test data and the runtime read a length in two ways."""
-    corners = call.node.text("coordinate_transformation_mode", "half_pixel") == "align_corners"
-    if corners and axis.scale * size != axis.length > 1:
+    kind = call.node.text("coordinate_transformation_mode", "half_pixel")
+    if kind in ("align_corners", "tf_crop_and_resize") and axis.scale * size != axis.length > 1:
         call.notes.append(
-            f"{call.node}: align_corners with the fractional length {float(axis.scale * size):g}: lowered as the "
-            "standard's test data say, where onnxruntime rounds the length"
+            f"{call.node}: {kind} with the fractional length {float(axis.scale * size):g}: lowered as the standard's "
+            "test data say, where onnxruntime rounds the length"
         )
+    if kind == "tf_crop_and_resize" and axis.scale == 1 and not (axis.start == 0 and axis.end == 1):
+        call.notes.append(f"{call.node}: a part of an axis whose length stays, which onnxruntime takes for the whole")
 
 
 def _check_targets(call: Call, value: Value, axes: Sequence[Axis]) -> None:
