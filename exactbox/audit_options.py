@@ -40,10 +40,10 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
 @click.command()
 @click.argument("model", metavar="MODEL.onnx")
 @click.option("-d", "--data", multiple=True, required=True, metavar="X",
-              help="Samples as the runtime is fed with them, or raw ones with --mean, --std: .npy, .npz or .csv, the first "
-              "axis counts them; with several inputs name=file, repeated.")
+              help="Samples as the runtime is fed with them, or raw ones with --mean, --std: .npy, .npz or .csv, the "
+              "first axis counts them; with several inputs name=file, repeated.")
 @click.option("--mean", metavar="M", help="The data are raw: the exact function is that of (x - M) / S, exactly; the "
-              "runtime is fed with these numbers rounded to its type. One number, one a channel, one an input, or a file.")
+              "runtime is fed with these numbers rounded. One number, one a channel, one an input, or a file.")
 @click.option("--std", metavar="S", help="See --mean.")
 @click.option("--labels", metavar="Y", help="One class a sample, by name or position: .npy, .npz or a one-column .csv.")
 @click.option("--output", metavar="NAME", help="Which output to look at; by default the one that decides.")

@@ -197,7 +197,7 @@ MACHINE: dict[str, Any] = {
     ],
 )
 def test_malformed_machines(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:
-    attributes = {**MACHINE, "n_supports": 2, **changes}
+    attributes: dict[str, Any] = {**MACHINE, "n_supports": 2, **changes}
     node = helper.make_node("SVMRegressor", ["x"], ["y"], "machine", domain=ML, **attributes)
     with pytest.raises(UnsupportedModelError, match=reason):
         load(save(build([node], {"x": (1, 2)}), tmp_path))
@@ -211,7 +211,8 @@ def test_a_machine_by_hand(tmp_path: Path) -> None:
 
 
 def test_a_machine_of_positive_coefficients_alone(tmp_path: Path) -> None:
-    attributes = {**MACHINE, "coefficients": [1.0, 2.0], "vectors_per_class": [1, 1], "classlabels_ints": [0, 1]}
+    classes = {"vectors_per_class": [1, 1], "classlabels_ints": [0, 1]}
+    attributes: dict[str, Any] = {**MACHINE, **classes, "coefficients": [1.0, 2.0]}
     node = helper.make_node("SVMClassifier", ["x"], ["label", "y"], "machine", domain=ML, **attributes)
     with pytest.raises(UnsupportedModelError, match="no negative coefficient"):
         load(save(build([node], {"x": (1, 2)}), tmp_path))

@@ -103,7 +103,7 @@ def normalised(g: Grown, name: str, op: str) -> str:
 @step("MatMul")
 def product(g: Grown, name: str, op: str) -> str:
     """A constant on either side."""
-    shape = g.of(name).shape
+    shape = list(g.of(name).shape)
     if g.chance() and len(shape) > 1:
         return str(g.add(op, [g.floats((g.integer(1, 4), shape[-2])), name]))
     return str(g.add(op, [name, g.floats((shape[-1], g.integer(1, 4)))]))
