@@ -23,8 +23,8 @@ MOST_REGIONS = 20_000
 MOST_CURVES = 12
 CHOSEN = "#b2182b"
 WIDTH, HEIGHT, LOW_HEIGHT = 860, 780, 460
-MOST_OUTPUTS = 6
-"""Affine maps shown in a region's box."""
+MOST_OUTPUTS = 12
+"""Outputs, and inputs of each, shown of a region's affine map."""
 MOST_ENTRIES = 64
 """Units shown of a pattern."""
 POLICY = (
