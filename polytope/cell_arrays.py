@@ -13,7 +13,7 @@ from exactbox.polytope.layer_rows import normalised
 from exactbox.polytope.rational import Rationals, exact
 
 _BATCH_BYTES = 1 << 24
-_LARGEST_BATCH = 512
+_LARGEST_BATCH = 128
 
 
 def empty_cells(count: int, dimension: int, units: int, rows: int) -> Cells:

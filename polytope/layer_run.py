@@ -95,8 +95,9 @@ class LayerRun:
         bounds = reach(rows, radius, space.chart.extent)
         offsets = np.array([layer.first, len(space.chart.rows) + layer.base], dtype=np.int64)
         ranks, inner = self._spans()
+        rows, radius, bounds = (np.ascontiguousarray(part) for part in (rows, radius, bounds))
         return Table(
-            np.ascontiguousarray(rows), radius, bounds, layer.starts, layer.widths, space.chart.extent, offsets,
+            rows, radius, bounds, layer.starts, layer.widths, space.chart.extent, offsets,
             ranks, inner, self.batch.counts,
         )
 

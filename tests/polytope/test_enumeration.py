@@ -12,10 +12,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from exactbox.polytope import layer_run
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.enumeration import Cell, Progress, Space, enumerate_regions
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
+from exactbox.polytope.splitting import advance
 from exactbox.polytope.ties import pattern_at
 from tests.nets import BATTERY, Layer, mlp, random_mlp
 from tests.polytope.region_oracle import Key, area, box_rows, clip, eliminated_regions, has_point, polygon_regions
@@ -256,3 +258,18 @@ def test_cells_go_on_in_another_process(name: str) -> None:
 def test_a_domain_of_the_wrong_size_is_refused() -> None:
     with pytest.raises(InputError, match="expected 2 coordinates, got 3"):
         enumerate_regions(random_mlp([2, 3, 1], 0), unit_box(3))
+
+
+def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Arrays of another layout would be another signature, and compiling one takes long."""
+    layouts: set[bool] = set()
+
+    def watched(*arguments: object) -> int:
+        groups = [group if isinstance(group, tuple) else (group,) for group in arguments]
+        layouts.update(array.flags.c_contiguous for group in groups for array in group)
+        return advance(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(layer_run, "advance", watched)
+    for size in (2, 3):
+        assert list(enumerate_regions(random_mlp([size, 6, 5, 2], 0), unit_box(size)))
+    assert layouts == {True}
