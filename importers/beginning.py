@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -44,6 +45,8 @@ def begin(file: OnnxFile, output: str, dims: Mapping[str, int], limits: Limits) 
     used = [item for item in graph.inputs if item.name in wanted] or list(graph.inputs)
     variable, texts = variable_inputs(file.path, used, file.fixed)
     ports, notes = input_ports(file.path, graph, variable, dims)
+    for port in ports.values():  # numpy has no arrays of large shapes, not even of no entries
+        limits.check_elements(f"{file.path}: input '{port.name}'", math.prod(max(dim, 1) for dim in port.shape))
     builder = Builder(tuple(ports.values()), limits)
     start = start_values(builder, ports, file.fixed, texts)
     lowering = Lowering(builder, limits)

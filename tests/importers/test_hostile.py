@@ -176,6 +176,8 @@ BOMBS = {
     "many turns": endless(2**60, True),
     "doubling turns": endless(60, False),
     "doubling tiles": doubled(),
+    "input without entries": build([node("Relu", ["x"], ["y"])], {"x": (1, HUGE, 0)}),
+    "large input": build([node("Relu", ["x"], ["y"])], {"x": (1, HUGE, HUGE)}),
     "outer sum": build(
         [node("Add", ["x", "w"], ["y"], "bomb")], {"x": (2**13, 1)}, constants={"w": np.ones(2**13, np.float32)}
     ),
