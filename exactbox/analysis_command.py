@@ -118,7 +118,9 @@ def answer(found: Enumerated, options: AnalysisOptions) -> Answers:
     if options.analyze:
         analysis = analyze(found, options.analysis_seconds)
         answers.blocks.extend(analysis_blocks(analysis))
-        answers.documents["analysis"] = analysis_document(analysis)
+        if not found.complete:
+            answers.blocks.append(("incomplete", [f"the analyses are of the regions found alone ({found.reason})"]))
+        answers.documents["analysis"] = {**analysis_document(analysis), "of_all_regions": found.complete}
     if options.locate:
         located = found.locate(split_data(options.locate))
         answers.blocks.append(located_block(located))

@@ -175,6 +175,14 @@ def test_the_command_line_answers_all(model: str, tmp_path: Path, capsys: pytest
     assert code == 0 and "dual graph" in out and "by exact area\n" in out
 
 
+def test_a_stopped_run_says_what_its_analyses_are_of(model: str, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = execute(capsys, "enumerate", model, "--box", -1, 1, "--analyze", "--max-regions", 3)
+    assert code == 2 and "the analyses are of the regions found alone (stopped: more than 3 regions)" in out
+    code, out, _ = execute(capsys, "enumerate", model, "--box", -1, 1, "--analyze", "--max-regions", 3, "--json")
+    content = json.loads(out)
+    assert (code, content["analysis"]["of_all_regions"], content["analysis"]["graph"]["nodes"]) == (2, False, 3)
+
+
 def test_streamed_runs_answer_the_same(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     both: list[Any] = []
     for more in ([], ["-o", tmp_path / "r.csv"]):
