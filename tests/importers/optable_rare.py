@@ -58,6 +58,16 @@ RESIZE = [
         "resize_fractional_symmetric", "Resize", [(1, 1, 5, 6), None, numbers(0.5, 0.75)],
         {"mode": "linear", "coordinate_transformation_mode": "half_pixel_symmetric", "axes": [2, 3]}, exact=False,
     ),
+    Row("resize_opset_10", "Resize", [(1, 1, 3, 4), numbers(1, 1, 2, 0.5)], opset=10, reference=False),
+    Row(
+        "resize_opset_10_linear", "Resize", [(1, 1, 3, 4), numbers(1, 1, 1.5, 2)], {"mode": "linear"}, opset=10,
+        exact=False, reference=False,
+    ),
+    Row("upsample_attribute", "Upsample", [(1, 1, 2, 3)], {"scales": [1.0, 1.0, 2.0, 3.0]}, opset=8, reference=False),
+    Row(
+        "upsample_linear", "Upsample", [(1, 1, 2, 3), numbers(1, 1, 2, 2)], {"mode": "linear"}, opset=9,
+        exact=False, reference=False,
+    ),
     Row(
         "resize_one_pixel", "Resize", [(1, 1, 1, 1), None, None, ints(1, 1, 3, 2)],
         {"mode": "cubic", "coordinate_transformation_mode": "align_corners"},
@@ -143,6 +153,7 @@ GRID = [
     _grid("border_nearest", (4, 5), _FAR, padding_mode="border", mode="nearest"),
     _grid("border_cubic", (4, 5), _FAR, padding_mode="border", mode="cubic"),
     _grid("zeros_cubic_corners", (4, 5), _FAR, mode="cubic", align_corners=1),
+    _grid("volume", (2, 3, 4), np.array([[[[[0.5, -0.25, 1.0]], [[-1.25, 0.0, 0.125]]]]], np.float32)),
     _grid("zeros_nearest_corners", (4, 5), _FAR, mode="nearest", align_corners=1),
 ]
 
