@@ -86,6 +86,11 @@ class Processes:
         self._job, self.size = job, count
         self._given: dict[Future[Done], Task] = {}
         self._pool = self._open()
+        self._started = [self._pool.submit(version_here) for _ in range(count)]
+
+    def ready(self) -> bool:
+        """Say whether all of them have started; the first tasks start them."""
+        return all(future.done() for future in self._started)
 
     def _open(self) -> ProcessPoolExecutor:
         return ProcessPoolExecutor(self.size, get_context("spawn"), _begin, (pickle.dumps(self._job), os.getpid()))
@@ -123,7 +128,9 @@ class Processes:
         return list(self._pool._processes)
 
     def close(self) -> None:
-        """End the processes after what they are working on."""
+        """End the processes at once, whether they have started or not."""
+        for process in list(self._pool._processes.values()):
+            process.kill()
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
@@ -217,17 +224,8 @@ class Cluster:
             self._client.close(timeout=CONNECT_SECONDS)
 
 
-def crew(workshop: Workshop, workers: int, scheduler: str | None) -> Crew:
-    """Return others who work on the tasks.
-
-    Raises:
-        InputError: the cluster cannot be used.
-    """
-    return Processes(workshop.job, workers) if scheduler is None else Cluster(workshop.job, scheduler)
-
-
 def version_here() -> str:
-    """Return the version that a worker has."""
+    """Return the version where this is called."""
     return __version__
 
 

@@ -73,11 +73,11 @@ class LongRun:
         limit = self._limits.max_regions
         return self._state.regions if limit is None else min(limit, self._state.regions)
 
-    def run(self, crew: Crew, for_seconds: float = float("inf")) -> bool:
+    def run(self, crew: Crew, until: Callable[[], bool] = lambda: False) -> bool:
         """Work until all is done or a limit is reached; what is left then stays in the state.
 
         Args:
-            for_seconds: return after so long, to go on with another crew.
+            until: asked now and then whether to return, to go on with another crew.
 
         Returns:
             whether to go on.
@@ -85,9 +85,9 @@ class LongRun:
         if not self._taken_up:
             self._waiting, self._taken_up = [(task.place, task) for task in self._state.tasks()], True
             heapq.heapify(self._waiting)
-        stop, began = self._full(), time.monotonic()
+        stop = self._full()
         while (self._waiting or self._busy) and stop is None:
-            if time.monotonic() - began > for_seconds and not self._busy:
+            if not self._busy and until():
                 return True
             self._hand_out(crew)
             self._take_in(crew)

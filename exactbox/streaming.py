@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from math import inf
 from pathlib import Path
 
 import numpy as np
 
 from exactbox.boxes import DomainRead
-from exactbox.crews import Alone, crew
+from exactbox.crews import Alone, Cluster, Processes
 from exactbox.decisions import DecisionPlan
 from exactbox.loading import Model
 from exactbox.long_runs import Hanging, Limits, LongRun, hanging
@@ -203,14 +203,16 @@ class Found:
 
 
 def _work(run: LongRun, ways: Ways) -> None:
-    """Have a run done, at first by this process: much is done before others have started."""
-    if ways.scheduler is None and not run.run(Alone(run.workshop), for_seconds=inf if ways.workers == 1 else ALONE):
+    """Have a run done; this process works alone at first, and until others have started."""
+    if ways.scheduler is not None:
+        with closing(Cluster(run.workshop.job, ways.scheduler)) as cluster:
+            run.run(cluster)
         return
-    workers = crew(run.workshop, ways.workers, ways.scheduler)
-    try:
-        run.run(workers)
-    finally:
-        workers.close()
+    alone, began = Alone(run.workshop), time.monotonic()
+    if run.run(alone, lambda: ways.workers > 1 and time.monotonic() - began > ALONE):
+        with closing(Processes(run.workshop.job, ways.workers)) as workers:
+            if run.run(alone, workers.ready):
+                run.run(workers)
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from exactbox.cli import run
-from exactbox.crews import Alone, Cluster, Processes, crew, work_there
+from exactbox.crews import Alone, Cluster, Processes, work_there
 from exactbox.enumerating import Enumerated, enumerate, prepare
 from exactbox.loading import Model
 from exactbox.long_runs import ATTEMPTS, Limits, LongRun
@@ -116,7 +116,7 @@ def cluster() -> Iterator[Any]:
 
 @pytest.mark.usefixtures("hasty")
 def test_a_dask_cluster_that_loses_a_worker(model: Model, straight: Enumerated, cluster: Any) -> None:
-    workers = crew(workshop_of(model), 1, cluster.scheduler_address)
+    workers = Cluster(workshop_of(model).job, cluster.scheduler_address)
     pids = [worker.pid for worker in cluster.workers.values()]
     heard: list[int] = []
 
