@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from exactbox.checking import CheckReport, check
     from exactbox.comparing import Comparison, compare
     from exactbox.enumerating import Enumerated, enumerate
-    from exactbox.importers.inventory import Inventory, inventory
-    from exactbox.loading import Model, load
+    from exactbox.importers.inventory import Inventory
+    from exactbox.loading import Model, inventory, load
     from exactbox.neighborhood import Neighborhood, neighbors
     from exactbox.polytope.domain import Domain, box, everything
     from exactbox.polytope.domain_rows import domain_from_rows
@@ -98,7 +98,7 @@ _HOME = {
     "domain_from_rows": "exactbox.polytope.domain_rows",
     "enumerate": "exactbox.enumerating",
     "everything": "exactbox.polytope.domain",
-    "inventory": "exactbox.importers.inventory",
+    "inventory": "exactbox.loading",
     "iter_regions": "exactbox.region_stream",
     "load": "exactbox.loading",
     "neighbors": "exactbox.neighborhood",

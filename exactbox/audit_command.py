@@ -18,10 +18,9 @@ from exactbox.comparing import compare
 from exactbox.comparing_report import comparison_blocks, comparison_document
 from exactbox.datasets import split_data
 from exactbox.files import check_writable, write_whole
-from exactbox.fixing import opened, parse_fixes
-from exactbox.importers.inventory import inventory_of
+from exactbox.fixing import parse_fixes
 from exactbox.inventory_report import inventory_blocks, inventory_document
-from exactbox.loading import parse_dims, parse_limits
+from exactbox.loading import inventory, parse_dims, parse_limits
 from exactbox.plots import require_matplotlib
 from exactbox.progress import Stages
 from exactbox.report import print_blocks
@@ -64,8 +63,7 @@ def run_inventory(
     limit: Sequence[str] = (),
 ) -> int:
     """List what a model holds; 0 for refused models too."""
-    caps, dims = parse_limits(limit), parse_dims(dim)
-    found = inventory_of(opened(model, caps, dims, parse_fixes(fix)), output, dims, caps)
+    found = inventory(model, output, parse_dims(dim), parse_limits(limit), fix=parse_fixes(fix))
     if as_json:
         click.echo(_json({"exit_code": 0, **inventory_document(found)}))
     else:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import cast
 
 from exactbox.fixing import fixed_texts, opened
+from exactbox.importers.inventory import Inventory, inventory_of
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.importers.onnx_model import load_file
@@ -125,6 +126,28 @@ def load(
     program = source.program if steps is None else in_front(source.program, steps)
     names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
     return Model(source, program, steps, names, output, tuple(sorted(sizes.items())), fix=fixed_texts(file.fixed))
+
+
+def inventory(
+    path: str | os.PathLike[str],
+    output: str | None = None,
+    dims: Mapping[str, int] | None = None,
+    limits: Limits | None = None,
+    *,
+    fix: Mapping[str, object] | None = None,
+) -> Inventory:
+    """List what an ONNX file holds; a model that cannot be lowered is listed with the reasons.
+
+    Args:
+        output: the output to explain; by default the one that decides.
+        dims: sizes for open dimensions, by name.
+        fix: see ``load``.
+
+    Raises:
+        InputError: the file is no readable model, or an option does not fit it.
+    """
+    caps, sizes = limits or Limits(), dict(dims or {})
+    return inventory_of(opened(path, caps, sizes, fix), output, sizes, caps)
 
 
 def read_class_names(path: Path) -> tuple[str, ...]:

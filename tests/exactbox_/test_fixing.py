@@ -21,7 +21,7 @@ from exactbox.cli import run
 from exactbox.comparing import compare
 from exactbox.enumerating import enumerate as enumerate_regions
 from exactbox.fixing import parse_fixes
-from exactbox.loading import Model, load
+from exactbox.loading import Model, inventory, load
 from exactbox.polytope import exact
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.rational import exact as exact_numbers
@@ -177,6 +177,14 @@ class TestAuditAndCompare:
         assert audit(path, data[:1], fix={"X[2]": 2}).count == 1
         with pytest.raises(InputError, match="row 1 of the data lies outside"):
             audit(path, data, fix={"X[2]": 2})
+
+    def test_an_inventory_of_what_is_left(self, tmp_path: Path) -> None:
+        path = written(pipeline("one-hot, logistic"), tmp_path)
+        assert inventory(path).status == "refused"
+        found = inventory(path, fix=ALL_FIXED)
+        assert (found.status, [port.name for port in found.ports]) == ("lowered", ["age", "fare"])
+        kinds = {entry.op: entry.kind for entry in found.nodes}
+        assert (kinds["OneHotEncoder"], kinds["LinearClassifier"]) == ("constant", "head")
 
     def test_two_categories_are_compared(self, tmp_path: Path) -> None:
         path = written(pipeline("one-hot, logistic"), tmp_path)
