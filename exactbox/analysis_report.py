@@ -14,7 +14,7 @@ from exactbox.documents import Document, floats, number
 from exactbox.files import write_whole
 from exactbox.locating import Located
 from exactbox.partition import Boundary, Measure
-from exactbox.polytope.rational import Rationals
+from exactbox.polytope.rational import Rationals, from_fractions
 from exactbox.polytope.rows import Rows
 from exactbox.report import Block
 from exactbox.rounding import decimal_text, exact_text
@@ -146,7 +146,8 @@ _NOTHING = Measure(Fraction(0), Fraction(0))
 def _measure(size: Measure) -> Document:
     whole = size.exact
     short = whole is not None and whole.numerator.bit_length() + whole.denominator.bit_length() <= LONGEST
-    return {"float": float(size.low), "exact": exact_text(whole) if short and whole is not None else None}
+    low = floats(from_fractions([size.low]))[0]
+    return {"float": low, "exact": exact_text(whole) if short and whole is not None else None}
 
 
 def _sizes(sizes: Sizes) -> Document:

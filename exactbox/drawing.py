@@ -16,7 +16,7 @@ from exactbox.partition import Partition, class_names
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.exact import forward
-from exactbox.polytope.rational import Rationals, exact
+from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.shapes import Point, Shape
 from exactbox.region_colours import By, Colour, class_colour, hashed_colour, map_key, share_of, tinted
 from exactbox.rounding import decimal_text
@@ -180,7 +180,8 @@ class _Maker:
         values = [self._values(self._partition.where.lifted([point])) for point in points]
         labels = curve_names(self._found, len(values[0]) if values else 0)
         for k, label in enumerate(labels):
-            line = np.array([[self._floats(p)[0], float(v[k])] for p, v in zip(points, values, strict=True)])
+            heights = from_fractions([v[k] for v in values]).to_float()
+            line = np.stack([np.array([self._floats(p)[0] for p in points]), heights], axis=1)
             yield label, _DARK if self._found.plan.rule == "sign" else class_colour(k), line
 
     def _values(self, point: Rationals) -> list[Fraction]:
@@ -194,12 +195,18 @@ class _Maker:
     def _floats(self, point: Point) -> tuple[float, ...]:
         if point not in self._known:
             values = zip(self._scales, point[:-1], strict=True)
-            self._known[point] = tuple(float(u * Fraction(v, point[-1]) + c) for (u, c), v in values)
+            exactly = from_fractions([u * Fraction(v, point[-1]) + c for (u, c), v in values])
+            self._known[point] = tuple(exactly.to_float().tolist())
         return self._known[point]
 
     def _frame(self) -> tuple[tuple[float, float], ...]:
         ends = np.array([self._floats(point) for point in self._partition.where.whole.points])
-        return tuple((float(low), float(high)) for low, high in zip(ends.min(axis=0), ends.max(axis=0), strict=True))
+        frame = tuple((float(low), float(high)) for low, high in zip(ends.min(axis=0), ends.max(axis=0), strict=True))
+        for k, (low, high) in enumerate(frame):
+            if not 0 < high - low < float("inf"):
+                name = self._found.model.input_names()[self._axes[k]]
+                raise InputError(f"a picture needs floats: {name} goes from {low} to {high}, too narrow or too wide")
+        return frame
 
     def _marks(self) -> tuple[tuple[str, Floats], ...]:
         """Mark the inputs that a line or plane goes through."""

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactbox.decisions import DecisionPlan
-from exactbox.polytope.cell_shapes import CellShapes
+from exactbox.polytope.cell_shapes import CellShapes, rounded
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.envelope import BETWEEN, Piece, Tie, Wall, envelope, walls
 from exactbox.polytope.errors import InputError
@@ -213,10 +213,12 @@ class Partition:
         linear, constant = columns[:, :-1], columns[:, -1:]
         for start in range(0, len(points), BATCH):
             part = points[start : start + BATCH]
-            near: Floats = np.array([[v / point[-1] for v in point[:-1]] for point in part]).reshape(len(part), -1).T
-            size = np.abs(linear) @ np.abs(near) + np.abs(constant)
-            radius = (len(near) + 4) * 2.0**-52 * size + 2.0**-1000
-            yield from certain_classes(program, plan, linear @ near + constant, radius)
+            near: Floats = np.array([rounded(point)[:-1] for point in part]).reshape(len(part), -1).T
+            with np.errstate(all="ignore"):
+                size = np.abs(linear) @ np.abs(near) + np.abs(constant)
+                radius = (len(near) + 4) * 2.0**-52 * size + 2.0**-1000
+                image = linear @ near + constant
+            yield from certain_classes(program, plan, image, radius)
 
     def _boundary(self, sides: Sequence[Side]) -> Boundary:
         part, wall, _ = sides[0]

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.polytope.cell_kernels import Shorts
+from exactbox.polytope.cell_kernels import Floats, Shorts
 from exactbox.polytope.chart import Chart, chart
 from exactbox.polytope.domain import Bound, Domain, no_rows
 from exactbox.polytope.errors import InputError
@@ -16,7 +16,7 @@ from exactbox.polytope.layer_rows import ExactRows, Layer, layers
 from exactbox.polytope.lp import maximize
 from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.program import Max, Program
-from exactbox.polytope.rational import Rationals, from_fractions, zeros
+from exactbox.polytope.rational import Rationals, from_fractions, int_array, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
 from exactbox.polytope.shapes import Point, Row, Shape, cube
 from exactbox.polytope.simplex import Optimal
@@ -178,6 +178,15 @@ class CellShapes:
         return 1 + len(self.chart.rows) + pair
 
 
+def rounded(point: Point) -> Floats:
+    """Return a vertex as n + 1 floats, each correctly rounded; the last is 1.
+
+    >>> rounded((1, -3, 2)).tolist()
+    [0.5, -1.5, 1.0]
+    """
+    return Rationals(int_array(point), point[-1]).to_float()
+
+
 def winner_table(patterns: Sequence[Pattern]) -> Shorts:
     """Return all winners as (R, units)."""
     nothing = np.zeros(0, dtype=np.int64)
@@ -230,7 +239,7 @@ def _undecided(
     """
     pairs = np.flatnonzero(layer.widths == 2)
     ends = layer.ends[layer.starts[pairs]]
-    corners = np.array([[v / point[-1] for v in point] for point in shape.points])
+    corners = np.array([rounded(point) for point in shape.points])
     with np.errstate(all="ignore"):
         entries = np.concatenate([vector.to_float(), np.zeros((1, corners.shape[1]))])
         low, high = entries[ends[:, 0]], entries[ends[:, 1]]

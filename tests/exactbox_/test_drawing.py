@@ -169,6 +169,13 @@ def test_more_dimensions_are_refused(size: int) -> None:
         drawing_of(enumerated(random_mlp([size, 3, 2], 1)))
 
 
+@pytest.mark.parametrize("ends", [("1e30", Fraction(10**30 + 1)), ("-1e308", "1e308")])
+def test_boxes_that_floats_cannot_draw_are_refused(ends: tuple[object, object]) -> None:
+    found = enumerated(mlp([([[1, 1]], [0])]), box([ends[0], 0], [ends[1], 1]))
+    with pytest.raises(InputError, match=r"too narrow or too wide"):
+        drawing_of(found)
+
+
 def test_nothing_decided_is_coloured_by_region() -> None:
     found = enumerated(random_mlp([2, 6, 3], 1), decision="none")
     drawing = drawing_of(found)

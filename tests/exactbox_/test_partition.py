@@ -164,6 +164,13 @@ def test_boxes(domain: Domain) -> None:
     assert {part.name for part in seen.parts} <= {"output 0", "output 1"}
 
 
+def test_boxes_at_the_ends_of_the_floats() -> None:
+    """Areas, classes and boundary on a box of 10^300 by 10^-300, whose products no float holds."""
+    found = enumerated(BATTERY["integer"](), box([0, "-1e-300"], ["1e300", "1e-300"]))
+    seen = check(found)
+    assert seen.whole_volume == 2 and len(seen.class_volumes) > 0
+
+
 def test_identical_logits_tie_everywhere() -> None:
     program = mlp([([[1, 0], [0, 1]], [0, 0]), ([[1, 1], [1, 1]], [0, 0])])
     seen = Partition(enumerated(program))
