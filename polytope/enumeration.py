@@ -148,13 +148,16 @@ class Space:
     def exact_cell(self, cells: Cells, i: int, source: ExactRows) -> ExactCell:
         """Return a cell in exact numbers; ``source`` knows its winners."""
         rows: list[list[int]] = []
-        names = cells.refs[i, : cells.filled[i]].tolist()
+        count = int(cells.filled[i])
+        plain = np.flatnonzero(cells.radius[i, :count] == 0.0)
+        whole = dict(zip(plain.tolist(), exact(cells.cols[i, :, plain]).num, strict=True))
+        names = cells.refs[i, :count].tolist()
         for place, name in enumerate(names):
             number = abs(name) - 1
-            if number < len(self.chart.rows):
+            if place in whole:
+                rows.append(integer_row(whole[place]))
+            elif number < len(self.chart.rows):
                 rows.append(integer_row(self.chart.rows[number]))
-            elif cells.radius[i, place] == 0.0:
-                rows.append(integer_row(exact(cells.cols[i, :, place]).num))
             else:
                 row = source.row(number - len(self.chart.rows))
                 rows.append(row if name > 0 else [-v for v in row])

@@ -23,7 +23,7 @@ IntArray = npt.NDArray[np.object_]
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?")
 _INT64_BITS = 62
-_FEW = 8
+_FEW = 32
 """So many floats are read one by one: arrays of them take longer to begin with."""
 _MAX_TEXT = 4000
 """Python converts no more than 4300 digits at a time."""
