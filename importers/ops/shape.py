@@ -113,7 +113,10 @@ def _whole_numbers(call: Call, values: AnyArray, target: str) -> AnyArray:
 
 def _to_float(value: Constant, target: str) -> Constant:
     if not isinstance(value.values, Rationals) and value.values.dtype.kind in "iub":
-        return Constant(value.rationals(), target)
+        size = value.magnitudes()
+        large = size > 2.0 ** FORMAT_BITS[target]  # whole numbers that the runtime has to round
+        error = np.where(large, size * 2.0 ** (1 - FORMAT_BITS[target]), 0.0) if large.any() else None
+        return Constant(value.rationals(), target, error)
     if target == value.dtype or value.dtype in _HELD_BY[target]:
         return Constant(value.values, target, value.error)
     size = value.magnitudes()

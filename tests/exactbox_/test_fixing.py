@@ -312,6 +312,14 @@ class TestEncoders:
         found = {text: exact.forward(m.program, exact_numbers([[1]])).item(0, 0) for text, m in values.items()}
         assert found == {"a": 5, "b": 7, "other": -1}
 
+    def test_a_whole_number_that_the_runtime_rounds(self, tmp_path: Path) -> None:
+        cast = helper.make_node("Cast", ["c"], ["f"], "cast", to=TensorProto.FLOAT)
+        path = save(self.through(cast, TensorProto.INT64, [], (1, 1)), tmp_path)
+        model = load(path, fix={"c": 2**24 + 1})
+        assert model.source.confirmation.status == "confirmed"
+        assert model.source.confirmation.max_difference > 0
+        assert exact.forward(model.program, exact_numbers([[1]])).item(0, 0) == 2**24 + 1
+
     def test_a_key_that_occurs_twice_is_refused(self, tmp_path: Path) -> None:
         encoder = helper.make_node(
             "LabelEncoder", ["c"], ["f"], "encoder", domain=ML, keys_strings=["a", "a"], values_floats=[1.0, 2.0]
