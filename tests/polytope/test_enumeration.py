@@ -6,6 +6,7 @@ import pickle
 from collections.abc import Callable
 from fractions import Fraction
 from itertools import pairwise, product
+from typing import Any
 
 import numpy as np
 import pytest
@@ -264,10 +265,10 @@ def test_kernels_are_compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Arrays of another layout would be another signature, and compiling one takes long."""
     layouts: set[bool] = set()
 
-    def watched(*arguments: object) -> int:
-        groups = [group if isinstance(group, tuple) else (group,) for group in arguments]
+    def watched(*arguments: Any) -> int:
+        groups: list[Any] = [group if isinstance(group, tuple) else (group,) for group in arguments]
         layouts.update(array.flags.c_contiguous for group in groups for array in group)
-        return advance(*arguments)  # type: ignore[arg-type]
+        return advance(*arguments)
 
     monkeypatch.setattr(layer_run, "advance", watched)
     for size in (2, 3):
