@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from exactbox.boxes import DomainRead
@@ -21,6 +21,10 @@ def iter_regions(
     *,
     domain: Domain | DomainRead | None = None,
     box: tuple[object, object] | None = None,
+    plane: Sequence[object] | None = None,
+    line: Sequence[object] | None = None,
+    slice_range: tuple[object, object] | None = None,
+    exact_input: bool = False,
     max_regions: int | None = None,
     time_limit: float | None = None,
     workers: int = 1,
@@ -43,7 +47,10 @@ def iter_regions(
     """
     limits = checked_limits(max_regions, time_limit, progress)
     ways = Ways(workers, scheduler, None if state is None else Path(state), resume)
-    return RegionStream(prepare(model, domain=domain, box=box), limits, ways)
+    prepared = prepare(
+        model, domain=domain, box=box, plane=plane, line=line, slice_range=slice_range, exact_input=exact_input
+    )  # fmt: skip
+    return RegionStream(prepared, limits, ways)
 
 
 class RegionStream(Iterator[Region]):

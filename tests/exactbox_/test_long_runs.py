@@ -148,14 +148,26 @@ def test_twenty_kills(path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert middle > 0
 
 
+HASTE = """
+from exactbox import cli, long_runs, run_state
+long_runs.SHORTEST = long_runs.LONGEST = run_state.COMMIT_SECONDS = 0.01
+cli.main()
+"""
+
+
+def started(line: list[str], folder: Path) -> subprocess.Popen[str]:
+    """Start a command that saves often, and return once it has saved something."""
+    process = subprocess.Popen([sys.executable, "-c", HASTE, *line], stdout=subprocess.PIPE, text=True)
+    while process.poll() is None and not list(folder.glob("*.state/part-00000002.parquet")):
+        time.sleep(0.005)
+    return process
+
+
 def test_the_command_is_killed_and_goes_on(tmp_path: Path) -> None:
     net = save(mlp(1, (3, 24, 24, 2)), tmp_path, "larger.onnx")
     line = ["enumerate", str(net), "--box", "-1", "1", "--no-runtime", "--neighbors", "-o"]
     out = tmp_path / "killed.jsonl"
-    with subprocess.Popen([sys.executable, "-m", "exactbox", *line, str(out)]) as process:
-        while process.poll() is None and not list(tmp_path.glob("*.state/*.parquet")):
-            time.sleep(0.01)
-        time.sleep(0.2)
+    with started([*line, str(out)], tmp_path) as process:
         process.kill()
     assert not out.exists() and 0 < kept(tmp_path / "killed.jsonl.state")
     assert run([*line, str(out)]) == 3
@@ -231,15 +243,14 @@ def test_a_plane(tmp_path: Path) -> None:
     file = tmp_path / "plane.jsonl"
     assert run(["enumerate", path, "--plane", *given, "-o", str(file)]) == 0
     assert [json.loads(line) for line in file.read_text().splitlines()] == list(records(expected))
+    assert [region.pattern for region in iter_regions(path, plane=given)] == [region.pattern for region in expected]
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     net = save(mlp(1, (3, 24, 24, 2)), tmp_path, "larger.onnx")
     line = ["enumerate", str(net), "--box", "-1", "1", "--no-runtime", "-o", str(tmp_path / "r.csv")]
-    with subprocess.Popen([sys.executable, "-m", "exactbox", *line], stdout=subprocess.PIPE, text=True) as process:
-        while process.poll() is None and not list(tmp_path.glob("*.state/*.parquet")):
-            time.sleep(0.01)
+    with started(line, tmp_path) as process:
         process.send_signal(signal.SIGINT)
         text = " ".join(process.communicate()[0].split())
     assert process.returncode == 2 and "stopped: interrupted" in text and "with --resume goes on" in text

@@ -26,9 +26,9 @@ Cutter = Callable[[Space, Task], list[Task]]
 NETS: dict[str, Callable[[], Program]] = {
     **BATTERY,
     "strips that no float lies in": PLANE["strips that no float lies in"],
-    "generic": lambda: random_mlp([2, 16, 16, 2], 1),
-    "three layers": lambda: random_mlp([3, 6, 6, 5, 2], 2),
-    "one layer": lambda: random_mlp([4, 12, 2], 3),
+    "generic": lambda: random_mlp([2, 10, 10, 2], 1),
+    "three layers": lambda: random_mlp([3, 5, 5, 4, 2], 2),
+    "one layer": lambda: random_mlp([4, 9, 2], 3),
     "low bits": lambda: quantised([2, 10, 10, 6, 1], -2, 2, 4, 5),
 }
 
