@@ -25,6 +25,7 @@ from exactbox.polytope.rational import exact
 from exactbox.verify import check
 from exactbox.verify.tree_certificate import certified_regions, pattern_line, write_enumeration
 from tests.nets import BATTERY, mlp, random_mlp
+from tests.polytope.degenerate_nets import FAMILIES, Draw
 from tests.strategies import programs
 from tests.verify.cases import FORMAT, run, worked_example
 from tests.verify.test_command import VERIFY, command
@@ -48,6 +49,13 @@ def test_degenerate_nets(name: str) -> None:
     program = BATTERY[name]()
     assert accepted(program, box([-1] * program.input_size, [1] * program.input_size)) >= 1
     assert accepted(program, everything(program.input_size)) >= 1
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_degenerate_families(family: str) -> None:
+    for size in (1, 2, 3):
+        assert accepted(FAMILIES[family](Draw(200), size), box([-1] * size, [1] * size)) >= 1
+        assert accepted(FAMILIES[family](Draw(201), size), everything(size)) >= 1
 
 
 @pytest.mark.parametrize("name", domains())
