@@ -90,8 +90,8 @@ class Call:
         return None if absent else self.value(place)
 
     def present(self) -> list[Value]:
-        """Return all inputs that are present."""
-        return [self.value(place) for place, value in enumerate(self.inputs) if value is not None]
+        """Return all inputs of an operator with any number of them; none of these can be left out."""
+        return [self.value(place) for place in range(len(self.inputs))]
 
     def data(self, place: int = 0) -> Data:
         """Return an input as entries of vectors, a real-valued operand of arithmetic."""

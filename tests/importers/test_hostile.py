@@ -306,6 +306,17 @@ def test_names_that_are_no_text_are_refused(field: str, tmp_path: Path) -> None:
         load(path)
 
 
+@pytest.mark.parametrize(
+    ("op", "more"),
+    [("Max", {}), ("Min", {}), ("Sum", {}), ("Mean", {}), ("Concat", {"axis": 0}), ("Einsum", {"equation": "i,i->i"})],
+)
+def test_an_operand_that_cannot_be_left_out(op: str, more: dict[str, Any], tmp_path: Path) -> None:
+    """The runtime reads such an operand all the same, and may end without a word."""
+    model = build([node(op, ["x", ""], ["y"], "few", **more)], {"x": (2,)})
+    with pytest.raises(ExactboxError, match="input 1 is missing"):
+        load(save(model, tmp_path))
+
+
 def test_the_command_line_raises_limits(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(save(mlp(sizes=(3, 40, 2)), tmp_path))
     assert run(["show", path, "--limit", "tensor_elements=30"]) == 3
