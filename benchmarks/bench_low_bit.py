@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
@@ -34,9 +35,10 @@ from exactbox.polytope.enumeration import enumerate_regions
 from exactbox.polytope.program import Program
 from exactbox.verify.tree_certificate import write_enumeration
 from tests.nets import mlp
-from tests.polytope.region_oracle import Form, Point, area, clip
+from tests.polytope.region_oracle import Point, area, clip
 
 Layers = list[tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]]
+Part = tuple[list[Point], list[tuple[int, int, int]]]
 ROOT = Path(__file__).resolve().parent.parent
 SQUARE, PLANE = "[-1,1]^2", "R^2"
 ASKED = {SQUARE: ("affinitree", "regioncam"), PLANE: ("relucent", "parx")}
@@ -102,31 +104,32 @@ NETS: dict[str, Callable[[], Layers]] = {
 
 
 def cut_polygons(layers: Layers, half: int) -> int:
-    """Count regions by cutting the square ``[-half, half]^2`` unit by unit in fractions."""
-    side = Fraction(half)
-    zero, one = Fraction(0), Fraction(1)
-    inputs: list[Form] = [(one, zero, zero), (zero, one, zero)]
-    square = [(-side, -side), (side, -side), (side, side), (-side, side)]
-    cells: list[tuple[list[Point], list[Form]]] = [(square, inputs)]
+    """Count regions by cutting the square ``[-half, half]^2`` unit by unit: corners in fractions, units in integers.
+
+    Every layer is multiplied by the common denominator of its numbers, which moves no boundary.
+    """
+    side, scale = Fraction(half), 1
+    cells: list[Part] = [([(-side, -side), (side, -side), (side, side), (-side, side)], [(1, 0, 0), (0, 1, 0)])]
     for weight, bias in layers[:-1]:
-        for row, constant in zip(weight.tolist(), bias.tolist(), strict=True):
-            cells = [part for polygon, known in cells for part in _halves(polygon, known, row, constant)]
-        cells = [(polygon, known[-len(bias):]) for polygon, known in cells]
+        numbers = [[Fraction(v) for v in row] for row in np.column_stack([weight, bias]).tolist()]
+        den = math.lcm(*(v.denominator for row in numbers for v in row))
+        for *row, constant in ([int(v * den) for v in row] for row in numbers):
+            cells = [part for cell in cells for part in _halves(cell, row, constant * scale)]
+        cells = [(polygon, known[-len(bias) :]) for polygon, known in cells]
+        scale *= den
     return len(cells)
 
 
-def _halves(
-    polygon: list[Point], known: list[Form], row: list[float], constant: float
-) -> list[tuple[list[Point], list[Form]]]:
-    """Cut a polygon by a unit of the vectors at the front of ``known``, and append what the unit is to each part."""
-    terms = [(Fraction(w), form) for w, form in zip(row, known, strict=False) if w]
-    x, y, c = (sum((w * form[k] for w, form in terms), Fraction(0)) for k in range(3))
-    unit: Form = (x, y, c + Fraction(constant))
-    off: Form = (Fraction(0),) * 3
-    if not any(unit[:2]):
-        return [(polygon, [*known, unit if unit[2] > 0 else off])]
-    parts = [(clip(polygon, unit), [*known, unit]), (clip(polygon, (-x, -y, -unit[2])), [*known, off])]
-    return [(part, forms) for part, forms in parts if area(part) > 0]
+def _halves(cell: Part, row: list[int], constant: int) -> list[Part]:
+    """Cut a polygon by a unit of the vector at the front of ``known``, and append what the unit is to each half."""
+    polygon, known = cell
+    x, y, c = (sum(w * form[k] for w, form in zip(row, known, strict=False)) for k in range(3))
+    unit = (x, y, c + constant)
+    if not x and not y:
+        return [(polygon, [*known, unit if unit[2] > 0 else (0, 0, 0)])]
+    above, below = ((Fraction(sign * x), Fraction(sign * y), Fraction(sign * unit[2])) for sign in (1, -1))
+    halves: list[Part] = [(clip(polygon, above), [*known, unit]), (clip(polygon, below), [*known, (0, 0, 0)])]
+    return [half for half in halves if area(half[0]) > 0]
 
 
 class Ours(NamedTuple):
