@@ -179,6 +179,7 @@ def halves(space: Space, task: Task, count: int) -> tuple[Task, ...]:
     size = task.size
     if task.place.layer != len(space.layers) - 1 or size < 2 or count < 2:
         return (task,)
+    space.exact_witnesses.clear()
     cells = space.unpack(task.packed)
     ends = sorted({size * k // count for k in range(count + 1)})
     generation = task.place.generation
