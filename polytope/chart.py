@@ -19,6 +19,7 @@ from exactbox.polytope.rows import RowSource, integer_rows, join
 Floats = npt.NDArray[np.float64]
 
 _ROUNDED_UP = 1 + 2.0**-50
+_GRID = 1 << 52
 _NUDGES = 60
 
 
@@ -106,13 +107,19 @@ def chart(domain: Domain) -> Chart:
 def _frame(low: Fraction | None, high: Fraction | None, near: Fraction) -> tuple[Fraction, Fraction, float]:
     """Return a coordinate's centre, its unit and a bound on its absolute value in that unit."""
     if low is None or high is None:
-        return float_fraction(float(near)), Fraction(1), math.inf
-    centre, half = float_fraction(float((low + high) / 2)), (high - low) / 2
+        return _short(near, Fraction(1)), Fraction(1), math.inf
+    half = (high - low) / 2
     exponent = half.numerator.bit_length() - half.denominator.bit_length()
     unit = Fraction(1 << exponent) if exponent >= 0 else Fraction(1, 1 << -exponent)
+    centre = _short((low + high) / 2, unit)
     extent = max(high - centre, centre - low) / unit
     rounded = float(extent)
     return centre, unit, rounded if float_fraction(rounded) == extent else rounded * _ROUNDED_UP
+
+
+def _short(value: Fraction, unit: Fraction) -> Fraction:
+    """Return a number of few digits that is near another, measured in units."""
+    return round(value / unit * _GRID) * unit / _GRID
 
 
 def _columns(domain: Domain, frames: list[tuple[Fraction, Fraction, float]]) -> Rationals:

@@ -196,6 +196,22 @@ def test_a_flat_box_counts_within_its_own_plane() -> None:
     assert keys == signs_of_x_and_halves
 
 
+@pytest.mark.parametrize("exponent", [30, 400])
+def test_a_box_beyond_the_floats_holds_the_regions_of_the_plane(exponent: int) -> None:
+    program, end = random_mlp([2, 3, 3, 2], 3), Fraction(10) ** exponent
+    assert found(program, box([-end] * 2, [end] * 2)) == found(program, everything(2))
+
+
+@pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 3), Fraction(1, 10**400)])
+def test_a_box_far_thinner_than_floats_can_tell(start: Fraction) -> None:
+    """Its lower corner is where a ReLU of each coordinate bends, so that one box in four is one region."""
+    identity = [[1, 0], [0, 1]]
+    program = mlp([(identity, [-start, -start]), (identity, [0, 0])])
+    width = Fraction(1, 10**900)
+    assert len(found(program, box([start] * 2, [start + width] * 2))) == 1
+    assert len(found(program, box([start - width] * 2, [start + width] * 2))) == 4
+
+
 def test_a_point_is_one_region() -> None:
     run = enumerate_regions(BATTERY["duplicated"](), box([0, "1/3"], [0, "1/3"]))
     assert len(list(run)) == 1 and run.complete
