@@ -2,8 +2,8 @@
 
 Each measurement is a process of its own on one thread; the peers are tried with the interpreter that ``--peers`` names.
 Times are CPU seconds after a warm-up on a tiny net: imports and a first run are the column "start", where compiled code
-is found on disk; compiling it, once after installation, takes half a minute. "certified" also writes the certificate that
-no region is missing. Memory is the whole process, with all that it imports.
+is found on disk; compiling it, once after installation, takes half a minute. "certified" also writes the certificate
+that no region is missing. Memory is the whole process, with all that it imports.
 
 Nets are files with arrays ``W0, b0, W1, b1, ...`` (see ``--nets``), or random ones of the given sizes. Example:
 
