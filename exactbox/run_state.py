@@ -7,9 +7,9 @@ finished regions, each written whole before the transaction that names it.
 from __future__ import annotations
 
 import bisect
+import contextlib
 import heapq
 import importlib.util
-import shutil
 import sqlite3
 import time
 import zipfile
@@ -189,7 +189,7 @@ class InFolder:
         for path in counted:
             if not path.is_file():
                 raise _damaged(self._folder, f"{path.name} is missing")
-        for path in self._folder.glob("*.parquet"):
+        for path in _parts(self._folder):
             if path not in counted:
                 path.unlink()
 
@@ -281,10 +281,18 @@ class InFolder:
             raise _damaged(self._folder, str(error)) from None
 
     def close(self, *, remove: bool = False) -> None:
-        """Let others use the folder, or delete it."""
+        """Let others use the folder, or delete it; files that a run does not write stay."""
         self._database.close()
         if remove:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            with contextlib.suppress(OSError):
+                for path in [*_parts(self._folder), *self._folder.glob(f"{DATABASE}*")]:
+                    path.unlink(missing_ok=True)
+                self._folder.rmdir()
+
+
+def _parts(folder: Path) -> list[Path]:
+    """Return the files of regions, and those that a kill left half-written."""
+    return [*folder.glob("part-????????.parquet"), *folder.glob(".part-????????.*.parquet")]
 
 
 def _opened(folder: Path) -> sqlite3.Connection:
@@ -292,7 +300,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
     if importlib.util.find_spec("pyarrow") is None:
         raise InputError(f"{folder}: the state of a run holds Parquet files, which need pyarrow; install "
                          "exactbox[parquet], or give neither --state nor --resume")  # fmt: skip
-    check_writable(folder / DATABASE) if folder.is_dir() else _make(folder)
+    _check_own(folder) if folder.is_dir() else _make(folder)
     try:
         database = sqlite3.connect(folder / DATABASE, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
@@ -309,6 +317,15 @@ def _opened(folder: Path) -> sqlite3.Connection:
             raise InputError(f"{folder}: another process is working on this state; wait for it or end it") from None
         raise _damaged(folder, str(error)) from None
     return database
+
+
+def _check_own(folder: Path) -> None:
+    """Refuse a folder of other files: the files of a run are deleted and replaced."""
+    check_writable(folder / DATABASE)
+    others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(DATABASE))
+    if others and not (folder / DATABASE).is_file():
+        raise InputError(f"{folder}: expected the state of a run or an empty folder, got one that holds {others[0]} "
+                         f"and no {DATABASE}; give --state a folder of its own")  # fmt: skip
 
 
 def _make(folder: Path) -> None:

@@ -151,3 +151,21 @@ def test_bad_ways(model: Model, options: Line, words: str, tmp_path: Path, monke
     with pytest.raises(InputError, match=words):
         enumerate(model, box=UNIT, **options)
     assert names(tmp_path) == []
+
+
+def test_a_folder_of_other_files_is_no_state(model: Model, tmp_path: Path) -> None:
+    kept = ["data.parquet", "part-00000001.parquet"]
+    for name in kept:
+        (tmp_path / name).write_bytes(b"mine")
+    for resume in (False, True):
+        with pytest.raises(InputError, match=r"holds data.parquet and no run.sqlite; give --state a folder of its own"):
+            enumerate(model, box=UNIT, state=tmp_path, resume=resume)
+    assert sorted(names(tmp_path)) == kept
+
+
+def test_other_files_in_the_folder_stay(model: Model, tmp_path: Path) -> None:
+    folder = stopped(model, tmp_path / "state")
+    (folder / "mine.parquet").write_bytes(b"mine")
+    state = InFolder(folder, workshop_of(model), resume=True)
+    state.close(remove=True)
+    assert list(names(folder)) == ["mine.parquet"]
