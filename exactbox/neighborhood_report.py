@@ -155,18 +155,20 @@ def _passages(found: Neighborhood) -> list[str]:
         classes = ""
         if one.class_before is not None:
             same = one.class_before == one.class_after
-            classes = f"; {one.class_after}" if same else f"; {one.class_before} becomes {one.class_after}"
+            classes = f"; {one.class_after} at both witnesses"
+            if not same:
+                classes = f"; {one.class_before} at the first witness, {one.class_after} at the second"
         lines.append(f"{one.before} to {one.after}: {_listed(one.units)}; {_flips(one)}{classes}")
         weights = [f"{found.input_names[i]} {'+' if v > 0 else ''}{decimal_text(v)}" for i, v in one.largest(3)]
         if found.target is not None:
-            lines.append(f"    weights of {found.plan.name(found.target)}: {', '.join(weights) or 'no change'}")
+            lines.append(f"    weights of {found.plan.name(found.target)} change: {', '.join(weights) or 'not at all'}")
     left = len(found.walk.crossings) - SHOWN
     return lines + ([f"and {left} more; --json and -o have all"] if left > 0 else []) or ["none"]
 
 
 def _flips(one: Passage) -> str:
     names = [flip.unit for flip in one.flips]
-    return f"{len(names)} unit{'s' * (len(names) != 1)} flip{'s' * (len(names) == 1)} ({_listed(names)})"
+    return "1 unit flips" if len(names) == 1 else f"{len(names)} units flip ({_listed(names)})"
 
 
 def _listed(names: Sequence[str]) -> str:
