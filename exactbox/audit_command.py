@@ -17,7 +17,7 @@ from exactbox.auditing import Audit, audit
 from exactbox.comparing import compare
 from exactbox.comparing_report import comparison_blocks, comparison_document
 from exactbox.datasets import split_data
-from exactbox.files import check_writable, write_whole
+from exactbox.files import check_apart, check_writable, write_whole
 from exactbox.fixing import parse_fixes
 from exactbox.inventory_report import inventory_blocks, inventory_document
 from exactbox.loading import inventory, parse_dims, parse_limits
@@ -148,6 +148,7 @@ def _check_outputs(options: AuditOptions) -> None:
     if options.plot is not None:
         require_matplotlib()
         check_writable(Path(options.plot), ".png", ".svg")
+    check_apart(options, {"out": "-o", "plot": "--plot"})
 
 
 def _write(found: Audit, content: Mapping[str, Any], options: AuditOptions) -> list[str]:

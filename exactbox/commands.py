@@ -14,7 +14,7 @@ from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file
 from exactbox.certifying import OPINION_SECONDS, Certified, certify
 from exactbox.documents import document
 from exactbox.domain_files import domain_from_file, domain_from_vnnlib
-from exactbox.files import check_writable
+from exactbox.files import check_apart, check_writable
 from exactbox.fixing import parse_fixes
 from exactbox.inputs import read_inputs, split_specs
 from exactbox.loading import Model, load, parse_dims, parse_limits
@@ -190,3 +190,4 @@ def _check_outputs(options: CertifyOptions) -> None:
         check_writable(Path(options.plot), ".png", ".svg")
     elif options.image is not None:
         raise InputError("--image: says how --plot draws; give --plot FILE too")
+    check_apart(options, {"out": "-o", "plot": "--plot"})

@@ -13,12 +13,11 @@ from exactbox.analysis_command import AnalysisOptions, Answers, answer, check_as
 from exactbox.commands import BoxOptions, stated_box, to_json
 from exactbox.enumerating import checked_limits, enumerate_at_once, in_memory, prepare, write_certificate
 from exactbox.enumerating_report import blocks, document
-from exactbox.files import check_writable
+from exactbox.files import check_apart, check_writable
 from exactbox.interrupting import Interrupt
 from exactbox.long_runs import Limits
 from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.enumeration import Progress
-from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
 from exactbox.region_counts import Counts
 from exactbox.region_table import column_names
@@ -29,6 +28,7 @@ from exactbox.verify.certificate import program_file
 
 STAGES = 3
 STOPPED = 2
+OUTPUTS = {"out": "-o", "certificate": "--certificate", "boundary": "--boundary", "plot": "--plot", "page": "--page"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,8 +169,6 @@ def _check_outputs(options: EnumerateOptions) -> None:
     check_asked(options)
     if options.certificate is not None:
         check_writable(Path(options.certificate))
-    if options.out is None:
-        return
-    check_table(Path(options.out))
-    if options.certificate is not None and Path(options.out).absolute() == Path(options.certificate).absolute():
-        raise InputError(f"{options.out}: both -o and --certificate name this file; give them different names")
+    if options.out is not None:
+        check_table(Path(options.out))
+    check_apart(options, OUTPUTS)

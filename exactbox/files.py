@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import cast
 
 from exactbox.polytope.errors import InputError
 
@@ -28,6 +29,44 @@ def check_writable(path: Path, *endings: str) -> None:
             pass
     except OSError as error:
         raise InputError(f"{path}: the folder {folder} is not writable: {error.strerror}") from None
+
+
+def check_apart(options: object, outputs: Mapping[str, str]) -> None:
+    """Refuse options that name one file for two outputs, or for an output what is also read.
+
+    Args:
+        options: an object whose attributes are the options; a text may be ``file``, ``name=file`` or ``file:row``.
+        outputs: the attributes that name files to be written, and how users call them.
+
+    Raises:
+        InputError: which file, and what else it is.
+    """
+    texts = {name: list(_texts(value)) for name, value in vars(options).items()}
+    read = {path for name, some in texts.items() if name not in outputs for text in some for path in _named(text)}
+    written: dict[Path, str] = {}
+    for name, shown in outputs.items():
+        for text in texts[name]:
+            path = Path(text).resolve()
+            if path in read:
+                raise InputError(f"{text}: {shown} would overwrite this file, which is read; give {shown} another name")
+            if path in written:
+                raise InputError(f"{text}: both {written[path]} and {shown} name this file; give them different names")
+            written[path] = shown
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, tuple | list):
+        for one in cast(Iterable[object], value):
+            yield from _texts(one)
+
+
+def _named(text: str) -> Iterator[Path]:
+    """Yield the file that a text names, if it does."""
+    for name in (text, text.partition("=")[2], text.rpartition(":")[0]):
+        if os.path.isfile(name):
+            yield Path(name).resolve()
 
 
 def write_whole(path: Path, write: Callable[[Path], object]) -> None:

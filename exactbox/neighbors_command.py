@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from exactbox.commands import BoxOptions, stated_box, to_json
+from exactbox.files import check_apart
 from exactbox.inputs import read_inputs, split_specs
 from exactbox.neighborhood import neighbors
 from exactbox.neighborhood_report import blocks, document
@@ -43,6 +44,7 @@ def run_neighbors(options: NeighborsOptions, as_json: bool) -> int:
     """
     if options.out is not None:
         check_table(Path(options.out))
+    check_apart(options, {"out": "-o"})
     with Stages(STAGES) as stages:
         stages.begin("reading the model")
         model = options.load()

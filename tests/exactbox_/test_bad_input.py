@@ -339,3 +339,19 @@ def test_certificate_that_is_not_there(refused: Refused) -> None:
 
 def test_demo_has_no_such_sample(refused: Refused) -> None:
     assert "row 1000 does not exist" in refused("demo", "--row", "1000")
+
+
+@pytest.mark.parametrize("arguments", [
+    ("enumerate", "m.onnx", "--certificate", "m.onnx"),
+    ("enumerate", "m.onnx", "--locate", "x.csv", "-o", "x.csv"),
+    ("enumerate", "m.onnx", "-o", "a.json", "--boundary", "./a.json"),
+    ("neighbors", "m.onnx", "--input", "x.csv", "-o", "x.csv"),
+    ("certify", "m.onnx", "--input", "x.csv", "--class-names", "names.json", "-o", "names.json"),
+    ("audit", "m.onnx", "--data", "x.csv", "--class-names", "names.json", "-o", "names.json"),
+], ids=lambda one: f"{one[0]} {one[-1]}")  # fmt: skip
+def test_what_is_read_is_not_overwritten(refused: Refused, tmp_path: Path, arguments: tuple[str, ...]) -> None:
+    for name in ("m.onnx", "x.csv", "names.json"):
+        (tmp_path / name).write_text("kept")
+    said = refused(*arguments)
+    assert "which is read" in said or "name this file" in said
+    assert {(tmp_path / name).read_text() for name in ("m.onnx", "x.csv", "names.json")} == {"kept"}

@@ -2,11 +2,12 @@
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from exactbox.files import check_writable, write_whole
+from exactbox.files import check_apart, check_writable, write_whole
 from exactbox.polytope.errors import InputError
 
 
@@ -70,3 +71,37 @@ def test_paths_that_cannot_be_written(tmp_path: Path, name: str, endings: tuple[
 def test_checking_leaves_nothing(tmp_path: Path) -> None:
     check_writable(tmp_path / "X.JSON", ".json")
     assert list(tmp_path.iterdir()) == []
+
+
+@dataclass(frozen=True)
+class Options:
+    model: str = "model.onnx"
+    data: tuple[str, ...] = ()
+    points: tuple[tuple[str, str], ...] = ()
+    out: str | None = None
+    plot: str | None = None
+
+
+READ_OR_WRITTEN = {
+    "the model": (Options(out="model.onnx"), "-o would overwrite this file, which is read"),
+    "the model by another path": (Options(plot="folder/../model.onnx"), "--plot would overwrite"),
+    "the model by a link": (Options(plot="link.onnx"), "--plot would overwrite"),
+    "named data": (Options(data=("left=model.onnx", "right=x.npy"), out="x.npy"), "-o would overwrite"),
+    "a row of data": (Options(points=(("x.npy:0", "x.npy:1"),), out="x.npy"), "-o would overwrite"),
+    "two outputs": (Options(out="a.json", plot="./a.json"), "both -o and --plot name this file"),
+}
+
+
+@pytest.mark.parametrize("name", READ_OR_WRITTEN)
+def test_outputs_are_apart_from_inputs_and_each_other(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "folder").mkdir()
+    for one in ("model.onnx", "x.npy"):
+        (tmp_path / one).write_text("kept")
+    (tmp_path / "link.onnx").symlink_to("model.onnx")
+    options, message = READ_OR_WRITTEN[name]
+    with pytest.raises(InputError, match=message):
+        check_apart(options, {"out": "-o", "plot": "--plot"})
+    check_apart(Options(data=("1/2,-1", "x" * 5000), out="out.json", plot="out.png"), {"out": "-o", "plot": "--plot"})
