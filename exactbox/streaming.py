@@ -232,6 +232,7 @@ def long_run(
     model = prepared.model
     job = Job(model.program, prepared.domain.domain, prepared.plan, model.slice, hanging, recording)
     workshop = Workshop(job)
+    begun_here = ways.state is not None and not ways.state.exists()
     state = InMemory(workshop) if ways.state is None else InFolder(ways.state, workshop, resume=ways.resume)
     done = False
     try:
@@ -241,5 +242,8 @@ def long_run(
             state.save(run.seconds)
         yield Found(prepared, run, state)
         done = run.complete and not ways.keep
+    except InputError:
+        done = begun_here and not state.regions
+        raise
     finally:
         state.close(remove=done)

@@ -141,6 +141,7 @@ def test_without_pyarrow(model: Model, path: str, tmp_path: Path, monkeypatch: p
         ({"workers": 2, "scheduler": "tcp://127.0.0.1:1"}, "give one"),
         ({"state": "no/such/folder"}, "does not exist"),
         ({"scheduler": "127.0.0.1"}, "cannot be reached"),
+        ({"scheduler": "127.0.0.1", "state": "state"}, "cannot be reached"),
     ],
 )
 def test_bad_ways(model: Model, options: Line, words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
