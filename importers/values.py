@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
@@ -200,6 +201,7 @@ class Scores:
         positive: whether every entry is larger than 0.
         origin: the nodes that made it, as (name, operator), to be named where the result is used otherwise.
         labels: class names along the last axis, or empty.
+        added: the constant of each ``Add`` among ``ops``.
     """
 
     data: Data
@@ -208,6 +210,7 @@ class Scores:
     positive: bool
     origin: tuple[tuple[str, str], ...]
     labels: tuple[str, ...] = ()
+    added: tuple[Fraction, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:

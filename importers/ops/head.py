@@ -86,8 +86,8 @@ def offset(call: Call) -> Tensor | None:
         return given
     if len(values) > 1 or isinstance(given, Total):
         return None
-    positive = given.positive and min(values) > 0
-    return replace(given, ops=(*given.ops, "Add"), positive=positive, origin=_named(call, given))
+    added, positive = (*given.added, *values), given.positive and min(values) > 0
+    return replace(given, ops=(*given.ops, "Add"), positive=positive, origin=_named(call, given), added=added)
 
 
 @heads("Reciprocal")
@@ -102,13 +102,13 @@ def reciprocal(call: Call) -> Tensor | None:
 
 @heads("Concat")
 def concat(call: Call) -> Tensor | None:
-    """Scores that all compare entry by entry stay comparable side by side."""
+    """Scores that are one function of their logits, entry by entry, stay comparable side by side."""
     parts = [value for value in call.inputs if value is not None]
     scores = [part for part in parts if isinstance(part, Scores)]
     if not scores or len(scores) != len(parts):
         return None
     first = scores[0]
-    if any(part.fibre is not None or part.ops != first.ops for part in scores):
+    if any(part.fibre is not None or (part.ops, part.added) != (first.ops, first.added) for part in scores):
         return None
     axis = call.axis(call.node.integer("axis", 1), len(first.shape))
     around = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in scores}

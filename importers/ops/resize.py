@@ -57,6 +57,7 @@ def resize(call: Call) -> Value:
     for axis in axes:
         points = _points(call, axis, value.shape[axis.number])
         outside = _outside(call, points, value.shape[axis.number])
+        points = [Fraction(0) if out else x for x, out in zip(points, outside, strict=True)]
         value = _along(call, value, axis, points, mode)
         if any(outside):
             beyond.append((axis.number, outside))
@@ -70,12 +71,18 @@ def upsample(call: Call) -> Value:
     mode = call.node.text("mode", "nearest")
     given = call.node.numbers("scales")
     scales = [float_fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
-    if len(scales) != len(value.shape):
-        call.refuse(f"{len(scales)} scales for {len(value.shape)} axes")
+    least = 1 if call.node.op == "Upsample" else 0
+    if len(scales) != len(value.shape) or min(scales, default=Fraction(1)) < least or 0 in scales:
+        call.refuse(f"scales {[float(scale) for scale in scales]} for {len(value.shape)} axes")
+    if mode not in ("nearest", "linear"):
+        call.refuse(f"mode {mode} is not known")
     axes = [Axis(i, scale, math.floor(value.shape[i] * scale)) for i, scale in enumerate(scales)]
     _check_targets(call, value, axes)
     for axis in axes:
+        _tell_length(call, axis, value.shape[axis.number])
         points = [place / axis.scale for place in range(axis.length)]
+        if mode == "nearest" and axis.scale < 1 and any(x.denominator > 1 for x in points):
+            call.refuse("this operator set does not say which of the two entries beside a place is nearest")
         value = _along(call, value, axis, points, mode, "floor")
     return value
 
@@ -101,6 +108,7 @@ def _axes(call: Call, value: Value) -> list[Axis]:
         if scales is not None and scales.size and math.floor(n * (axis.end - axis.start) * axis.scale) != axis.length:
             call.refuse("a region with scales: the standard's text and its reference disagree on the size; give sizes")
         _tell_fractional(call, axis, n)
+        _tell_length(call, axis, n)
     return axes
 
 
@@ -138,6 +146,13 @@ def _tell_fractional(call: Call, axis: Axis, size: int) -> None:
         call.notes.append(f"{call.node}: a part of an axis whose length stays, which onnxruntime takes for the whole")
 
 
+def _tell_length(call: Call, axis: Axis, size: int) -> None:
+    """Tell where a length just below a whole number is that number once it is rounded to float32."""
+    width = axis.scale * size
+    if axis.length < width < math.ceil(width) <= width * (1 + Fraction(1, 2**23)):
+        call.notes.append(f"{call.node}: a length just below {math.ceil(width)}, which onnxruntime rounds up")
+
+
 def _check_targets(call: Call, value: Value, axes: Sequence[Axis]) -> None:
     """Stop before coordinates are computed one by one that no limit allows."""
     longest = max((axis.length for axis in axes), default=0)
@@ -163,6 +178,8 @@ def _along(
             call.refuse("nearest_mode is not known")
         places = np.array([min(max(pick(x), 0), size - 1) for x in points], dtype=np.int64)
         return value.moved(lambda array: np.take(array, places, axis=number))
+    if not value.is_float:
+        call.refuse(f"mode {mode} of {value.dtype} numbers, which rounds")
     call.check_size((length, size))
     stretch = min(axis.scale, Fraction(1)) if call.node.flag("antialias", 0) else Fraction(1)
     a = call.rational("cubic_coeff_a", -0.75)
@@ -269,8 +286,10 @@ def _row(call: Call, taps: Taps, size: int) -> list[Fraction]:
     for place, weight in taps:
         if not outside or 0 <= place < size:
             row[min(max(place, 0), size - 1)] += weight
-    total = sum(row)
-    return [weight / total for weight in row] if outside and total else row
+    total = sum(row) if outside else Fraction(1)
+    if not total:
+        call.refuse("the weights inside the image sum to 0: a division by 0")
+    return [weight / total for weight in row]
 
 
 def _multiplied(call: Call, data: Data, axis: int, rows: list[list[Fraction]]) -> Data:

@@ -194,6 +194,21 @@ class TestScikitLearnTails:
         nodes = [node("Sigmoid", ["z"], ["p"]), node("Normalizer", ["p"], ["y"], domain=ML, norm=norm)]
         assert import_tail(nodes, tmp_path).program.head.ops == ("Sigmoid", "Normalizer")
 
+    @pytest.mark.parametrize("last", ["Identity", "Reciprocal"])
+    def test_scores_with_other_constants_added_do_not_compare(self, last: str, tmp_path: Path) -> None:
+        """exp(a) + 1/2 and exp(b) + 1/4 are in another order than a and b where these are close."""
+        nodes = [
+            node("Split", ["z"], ["a", "b"], axis=1), node("Exp", ["a"], ["ea"], "exp"), node("Exp", ["b"], ["eb"]),
+            node("Add", ["ea", "first"], ["sa"]), node("Add", ["eb", "second"], ["sb"]),
+            node(last, ["sa"], ["ta"]), node(last, ["sb"], ["tb"]),
+            node("Concat", ["ta", "tb"], ["y"], axis=1),
+        ]  # fmt: skip
+        half, quarter = np.array(0.5, np.float32), np.array(0.25, np.float32)
+        same = import_tail(nodes, tmp_path, shape=(1, 2), constants={"first": half, "second": half})
+        assert same.program.head.ops[:2] == ("Exp", "Add")
+        with pytest.raises(UnsupportedModelError, match="Exp 'exp'.*used by Concat"):
+            import_tail(nodes, tmp_path, shape=(1, 2), constants={"first": half, "second": quarter})
+
     @pytest.mark.parametrize(("below", "norm"), [("Tanh", "L1"), ("Sigmoid", "L2")])
     def test_other_normalizers_are_refused(self, below: str, norm: str, tmp_path: Path) -> None:
         nodes = [node(below, ["z"], ["p"]), node("Normalizer", ["p"], ["y"], domain=ML, norm=norm)]

@@ -115,6 +115,7 @@ def test_one_cubic_place_follows_the_text_and_the_runtime(tmp_path: Path) -> Non
         ((4, 4), "sizes", (2, 2), {"axes": [2, -2]}, "one axis twice"),
         ((4, 4), "sizes", (2, 2), {"mode": "linear", "coordinate_transformation_mode": "bent"}, "bent is not"),
         ((4, 4), "sizes", (2, 2), {"nearest_mode": "bent"}, "nearest_mode"),
+        ((1, 3), "scales", (1, 2), {"mode": "cubic", "cubic_coeff_a": -9.0, "exclude_outside": 1}, "a division by 0"),
     ],
 )
 def test_what_has_no_one_meaning_is_refused(
@@ -122,6 +123,45 @@ def test_what_has_no_one_meaning_is_refused(
 ) -> None:
     path = save(resize(size, kind, target, **attributes), tmp_path)
     with pytest.raises(UnsupportedModelError, match=why):
+        load(path)
+
+
+@pytest.mark.parametrize(
+    ("op", "opset", "scale", "mode", "why"),
+    [
+        ("Resize", 10, 0.625, "nearest", "does not say which"),
+        ("Upsample", 9, 0.5, "nearest", "scales"),
+        ("Resize", 10, 0.0, "linear", "scales"),
+        ("Resize", 10, 2.0, "bilinear", "bilinear is not known"),
+        ("Upsample", 9, 2.0, "cubic", "cubic is not known"),
+    ],
+)
+def test_older_operator_sets_leave_open(
+    op: str, opset: int, scale: float, mode: str, why: str, tmp_path: Path
+) -> None:
+    path = save(Row("old", op, [(1, 1, 1, 4), numbers(1, 1, 1, scale)], {"mode": mode}, opset=opset).model(), tmp_path)
+    with pytest.raises(UnsupportedModelError, match=why):
+        load(path)
+
+
+@pytest.mark.parametrize("dtype", [onnx.TensorProto.INT32, onnx.TensorProto.UINT8])
+def test_whole_numbers_have_no_interpolation(dtype: int, tmp_path: Path) -> None:
+    """Half of 1 and 2 is no whole number; moving entries is fine."""
+    for mode, refused in (("linear", True), ("nearest", False)):
+        row = Row("whole", "Resize", [(1, 1, 1, 3), None, numbers(1, 1, 1, 2)], {"mode": mode}, dtype=dtype)
+        path = save(row.model(), tmp_path)
+        if refused:
+            with pytest.raises(UnsupportedModelError, match="mode linear of u?int.* which rounds"):
+                load(path)
+        else:
+            assert load(path).program.output.shape == (1, 1, 1, 6)
+
+
+def test_a_length_just_below_a_whole_number_is_cut(tmp_path: Path) -> None:
+    """The float32 next to 0.7 lies below it, so that ten places become six; onnxruntime's product is 7."""
+    path = save(resize((1, 10), "scales", (1, 0.7)), tmp_path)
+    assert load(path, verify=False).program.output.shape == (1, 1, 1, 6)
+    with pytest.raises(UnsupportedModelError, match="a length just below 7, which onnxruntime rounds up"):
         load(path)
 
 
