@@ -364,7 +364,7 @@ def _scaled(factor: Values, source: Values) -> Values:
             return Values(centre, np.zeros(centre.shape), grain)
     reach = np.abs(source.centre) + source.radius
     radius = np.abs(column) * source.radius + error * reach + _UNIT * np.abs(centre)
-    return Values(centre, np.where(reach > 0, radius * _UP + _TINY, 0.0), None)
+    return Values(centre, np.where(reach != 0, radius * _UP + _TINY, 0.0), None)
 
 
 def _product(weight: Values, source: Values, rows: int) -> Values:
@@ -385,5 +385,5 @@ def _product(weight: Values, source: Values, rows: int) -> Values:
     reach = np.abs(source.centre) + source.radius
     own = (width + 2) * _UNIT * _UP
     radius = apply(magnitude + weight.radius, source.radius + own * reach) + apply(weight.radius, reach)
-    alive = apply((magnitude + weight.radius > 0).astype(np.float64), (reach > 0).astype(np.float64)) > 0
-    return Values(centre, np.where(alive, radius * _UP + width * _TINY, 0.0), None)
+    alive = apply((magnitude + weight.radius != 0).astype(np.float64), (reach != 0).astype(np.float64)) > 0
+    return Values(np.where(alive, centre, 0.0), np.where(alive, radius * _UP + width * _TINY, 0.0), None)

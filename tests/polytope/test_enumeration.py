@@ -21,7 +21,16 @@ from exactbox.polytope.program import Program
 from exactbox.polytope.splitting import advance
 from exactbox.polytope.ties import pattern_at
 from tests.nets import BATTERY, Layer, mlp, random_mlp
-from tests.polytope.region_oracle import Key, area, box_rows, clip, eliminated_regions, has_point, polygon_regions
+from tests.polytope.region_oracle import (
+    Key,
+    area,
+    box_rows,
+    clip,
+    eliminated_regions,
+    has_point,
+    polygon_regions,
+    vertex_regions,
+)
 from tests.strategies import programs
 
 ONE = Fraction(1)
@@ -200,6 +209,14 @@ def test_a_flat_box_counts_within_its_own_plane() -> None:
 def test_a_box_beyond_the_floats_holds_the_regions_of_the_plane(exponent: int) -> None:
     program, end = random_mlp([2, 3, 3, 2], 3), Fraction(10) ** exponent
     assert found(program, box([-end] * 2, [end] * 2)) == found(program, everything(2))
+
+
+@pytest.mark.parametrize("name", BATTERY)
+def test_the_battery_in_a_box_beyond_the_floats(name: str) -> None:
+    """Weights of 0 meet coordinates that overflow."""
+    program, end = BATTERY[name](), Fraction(10) ** 400
+    size = program.input_size
+    assert found(program, box([-end] * size, [end] * size)) == vertex_regions(program, [-end] * size, [end] * size)
 
 
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 3), Fraction(1, 10**400)])
