@@ -60,7 +60,7 @@ def boundary_rows(found: Enumerated, seconds: float | None = None) -> tuple[Boun
 
     Raises:
         InputError: nothing is decided.
-        BudgetError: the time was up.
+        BudgetError: the time was up, or a budget left open whether a row is a facet.
     """
     if found.plan.rule == "none":
         raise InputError(f"classes: nothing is decided ({found.plan.text}); state a rule with decision=")
@@ -105,6 +105,8 @@ def _sides(plan: DecisionPlan, number: int, region: Region) -> Iterator[_Side]:
             continue
         cut = join(region.rows, gaps)
         piece = minimal(region.domain, cut, _inside(region, gaps))
+        if piece.undecided:
+            raise BudgetError(f"region {number}: a budget left open whether {len(piece.undecided)} rows are facets")
         for facet in piece.facets:
             tied = [others[j] for j in range(len(others)) if _position(piece, len(region.rows) + j) == facet]
             everyone = sorted((*equal, *(k for group in tied for k in group)))

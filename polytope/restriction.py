@@ -67,7 +67,9 @@ def through_points(points: Rationals) -> tuple[Rationals, Rationals]:
 
 
 def preimage(domain: Domain, origin: Rationals, directions: Rationals, frame: Domain) -> Domain:
-    """Return the part of a box in which ``origin + directions @ y`` lies in a domain, with no redundant row; exact.
+    """Return the part of a box in which ``origin + directions @ y`` lies in a domain; exact.
+
+    No row is redundant, except where the budget of the exact simplex method leaves that open.
 
     Args:
         domain: over d coordinates.
@@ -108,7 +110,8 @@ def preimage(domain: Domain, origin: Rationals, directions: Rationals, frame: Do
     if not len(part.rows) or part.dimension < part.size:
         return part
     facets = minimal(part, no_rows(part.size), part.witness)
-    needed = [kept[facets.sources[i].index] for i in facets.facets if facets.sources[i].kind == "domain"]
+    stay = sorted((*facets.facets, *facets.undecided))
+    needed = [kept[facets.sources[i].index] for i in stay if facets.sources[i].kind == "domain"]
     return domain_from_rows(lower, upper, gradients[needed], rhs[needed])
 
 

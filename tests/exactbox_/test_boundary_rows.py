@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 
+from exactbox import boundary_rows as boundary_rows_module
 from exactbox.boundary_rows import boundary_rows, reduced_map
 from exactbox.enumerating import Enumerated
 from exactbox.partition import Boundary
 from exactbox.polytope.domain import box, everything
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.exact import forward
+from exactbox.polytope.facets import minimal
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, exact
+from exactbox.polytope.simplex import Limits
 from tests.exactbox_.enumerated import enumerated
 from tests.nets import BATTERY, mlp, random_mlp
 from tests.strategies import programs
@@ -106,6 +110,13 @@ def test_a_budget_is_an_error_that_says_how_far() -> None:
     found = enumerated(random_mlp([4, 4, 4, 3], 1))
     with pytest.raises(BudgetError, match=rf"of {len(found)} regions were looked at in 0 seconds"):
         found.boundary(seconds=0)
+
+
+def test_rows_that_stay_open_are_no_boundary(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = enumerated(random_mlp([4, 4, 3], 8), everything(4))
+    monkeypatch.setattr(boundary_rows_module, "minimal", functools.partial(minimal, limits=Limits(0)))
+    with pytest.raises(BudgetError, match=r"region \d+: a budget left open whether"):
+        found.boundary()
 
 
 def test_nothing_decided_is_said() -> None:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
 from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from exactbox.polytope import exact as interpreter
+from exactbox.polytope import restriction
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.enumeration import enumerate_regions
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.facets import minimal
 from exactbox.polytope.program import Provenance
 from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.restriction import preimage, restrict, through_points
+from exactbox.polytope.simplex import Limits
 from tests.nets import BATTERY, random_mlp
 
 WIDE = box([-9, -9], [9, 9])
@@ -108,6 +112,15 @@ def test_preimages(name: str) -> None:
             inside = frame.contains(exact([s, t])) and domain.contains(exact([s, t, s + t]))
             assert part.contains(exact([s, t])) == inside
     assert domain.contains(exact([*part.witness.fractions(), sum(part.witness.fractions())]))
+
+
+def test_rows_that_a_budget_leaves_open_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, bounds = exact([[1, 1], [1, -2], [-3, 1], [-1, -1], [1, 2], [2, 1]]), exact([1, 1, 1, 1, 3, 3])
+    domain = domain_from_rows([None] * 2, [None] * 2, rows, bounds)
+    plane = exact([0, 0]), exact([[1, 0], [0, 1]])
+    assert len(preimage(domain, *plane, everything(2)).rows) == 4
+    monkeypatch.setattr(restriction, "minimal", functools.partial(minimal, limits=Limits(0)))
+    assert len(preimage(domain, *plane, everything(2)).rows) == 6
 
 
 def test_a_line_has_an_interval() -> None:
