@@ -286,9 +286,9 @@ def total(sizes: Sequence[Fraction]) -> Measure:
         return Measure(whole, whole)
     largest = max(sizes)
     shift = MEASURED_BITS + largest.denominator.bit_length() - largest.numerator.bit_length()
-    down = sum((size.numerator << shift) // size.denominator for size in sizes)
-    return Measure(Fraction(down, 1 << shift), Fraction(down + len(sizes), 1 << shift))
-
+    unit = Fraction(2) ** -shift
+    down = sum(size // unit for size in sizes)
+    return Measure(down * unit, (down + len(sizes)) * unit)
 
 
 def _comes_in(side: Side) -> bool:

@@ -242,6 +242,13 @@ def test_sums_are_exact_or_enclosed() -> None:
     assert total([]).exact == 0
 
 
+def test_sums_of_huge_sizes_are_enclosed() -> None:
+    huge = [10**300 + Fraction(1, 3**600 + k) for k in range(400)]
+    measure = total(huge)
+    assert measure.exact is None and measure.low <= sum(huge) <= measure.high
+    assert measure.high - measure.low < measure.low / 2**200
+
+
 def test_scores_say_what_is_compared() -> None:
     values = exact([[1, 2], [3, 4], [5, 6]])
     plan = enumerated(random_mlp([1, 2, 3], 1), decision="argmin").plan
