@@ -234,8 +234,8 @@ def _walk(
         found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs[step.bare]], axis=-1)
         if found.shape[:-1] != step.value.shape:
             raise InternalError(
-                f"{where}: {step.node} is the first node that differs from onnxruntime: tensor '{step.tensor}': exactbox "
-                f"gives shape {step.value.shape}, onnxruntime {found.shape[:-1]}"
+                f"{where}: {step.node} is the first node that differs from onnxruntime: tensor '{step.tensor}': "
+                f"exactbox gives shape {step.value.shape}, onnxruntime {found.shape[:-1]}"
             )
         flat = found.reshape(-1, points.shape[1])
         if isinstance(step.value, Data):

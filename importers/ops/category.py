@@ -51,16 +51,17 @@ class Table:
 
 @folds("OneHotEncoder", domain=ML)
 def one_hot(call: Call) -> Constant:
-    """1 at the category of each entry, along a last axis of its own."""
+    """1 at the category of each entry, along a last axis of its own; floats are cut to whole numbers first."""
     value = call.constant(0, "the column")
     texts, whole = call.node.texts("cats_strings"), call.node.integers("cats_int64s")
     known: Sequence[Entry] | None = texts or whole
-    if known is None or (texts and whole):
-        call.refuse("expected one list of categories")
+    if known is None or (texts and whole) or len(set(known)) < len(known):
+        call.refuse("expected one list of distinct categories")
     call.check_size((*value.shape, len(known)))
     found = np.zeros((value.size, len(known)), dtype=np.float32)
     for row, entry in enumerate(_entries(call, value, isinstance(known[0], str))):
-        places = [i for i, category in enumerate(known) if category == entry]
+        wanted = entry if isinstance(entry, str) else math.trunc(entry)
+        places = [i for i, category in enumerate(known) if category == wanted]
         if not places and not call.node.flag("zeros", 1):
             raise InputError(f"{call.node}: expected a category it knows ({_listed(known)}), got {_text(entry)}")
         found[row, places[:1]] = 1
@@ -106,15 +107,13 @@ def label_table(call: Call, texts_in: bool = False) -> Table:
     keys, _ = _side(call, "keys")
     values, dtype = _side(call, "values")
     given = node.tensor("default_tensor")
-    default: Entry = Fraction(-1) if dtype.startswith("float") else -1
+    default: Entry = node.integer("default_int64", -1)
     if given is not None:
         default = _entries(call, given, dtype == "string")[0]
     elif dtype == "string":
         default = node.text("default_string", "_Unused")
-    elif node.integers("values_int64s") is not None:
-        default = node.integer("default_int64", -1)
-    elif node.numbers("values_floats") is not None:
-        default = float_fraction(node.number("default_float", -0.0))
+    elif dtype.startswith("float"):
+        default = call.rational("default_float", -0.0)
     return _table(call, keys, values, default, dtype)
 
 

@@ -229,6 +229,8 @@ def integer_clip(call: Call) -> Constant | None:
     for place, bound in ((1, np.maximum), (2, np.minimum)):
         given = call.optional_constant(place, "a bound")
         if given is not None:
+            if given.dtype != value.dtype or given.size != 1:
+                call.refuse(f"a bound of {given.size} {given.dtype} numbers for {value.dtype} numbers")
             result = bound(result, given.plain().reshape(()))
     return Constant(np.asarray(result), value.dtype)
 

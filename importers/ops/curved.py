@@ -11,6 +11,7 @@ import numpy as np
 from exactbox.importers.call import Call, ReplacedConstant
 from exactbox.importers.ops.elementwise import CURVED, operand_rounding
 from exactbox.importers.ops.normalization import ROOT_BITS
+from exactbox.importers.ops.shape import FORMAT_TINY, tell_infinite
 from exactbox.importers.registry import folds, lowers
 from exactbox.importers.values import Constant, Data
 from exactbox.polytope.rational import from_fractions
@@ -26,6 +27,7 @@ def curved(call: Call) -> Constant:
     """One of the functions that e generates, entry by entry."""
     value = call.constant(0, "the operand")
     found = _values(call, value, value.rationals().fractions(), call.node.op, "")
+    tell_infinite(call, max(found, default=Fraction(0)), value.dtype)
     return Constant(from_fractions(found, value.shape), value.dtype, _error(value, found, call.node.op == "Exp"))
 
 
@@ -82,7 +84,7 @@ def _error(value: Constant, found: list[Fraction], grows: bool) -> np.ndarray[tu
     moved = 0.0 if value.error is None else value.error
     spread = value.magnitudes() * unit + moved
     slope = size * np.exp(np.minimum(spread, 64.0)) if grows else np.ones(value.shape)
-    return slope * (spread + 16 * unit) + 16 * unit * size + 2.0**-126
+    return slope * (spread + 16 * unit) + 16 * unit * size + FORMAT_TINY.get(value.dtype, 2.0**-126)
 
 
 def exponential(x: Fraction, bits: int) -> tuple[Fraction, Fraction]:

@@ -25,12 +25,14 @@ _MODES = {
 @lowers("AffineGrid")
 def affine_grid(call: Call) -> Value:
     """Multiply a matrix for each image by the places of a regular grid, which are constants."""
-    theta, size = call.value(0), call.integers(1, "the size")
+    theta, size = call.data(0), call.integers(1, "the size")
     axes = len(size) - 2
     if axes not in (2, 3) or theta.shape != (size[0], axes, axes + 1) or min(size) < 1:
         call.refuse(f"matrices of shape {theta.shape} do not fit images of shape {size}")
     call.check_size((size[0], *size[2:], axes + 1))
     corners = call.node.flag("align_corners", 0)
+    if corners and 1 in size[2:]:
+        call.refuse("an axis of length 1 has no two corners to align: a division by 0")
     steps = [_steps(n, corners) for n in reversed(size[2:])]
     points = [
         [*(steps[i][place[axes - 1 - i]] for i in range(axes)), Fraction(1)]
@@ -39,14 +41,14 @@ def affine_grid(call: Call) -> Value:
     weight = from_fractions([x for point in points for x in point], (len(points), axes + 1))
     error = np.full(weight.shape, 2.0**-20)
     columns = Constant(Rationals(weight.num.T.copy(), weight.den), theta.dtype, error.T)
-    grid = product(call, call.builder.data(theta), columns, True, Rounding(terms=2))
+    grid = product(call, theta, columns, True, Rounding(terms=2))
     return grid.moved(lambda array: np.swapaxes(array, 1, 2).reshape(size[0], *size[2:], axes))
 
 
 def _steps(length: int, corners: bool) -> list[Fraction]:
     """Return the coordinates of an axis in the square from -1 to 1."""
     if corners:
-        return [Fraction(2 * i, length - 1) - 1 for i in range(length)] if length > 1 else [Fraction(0)]
+        return [Fraction(2 * i, length - 1) - 1 for i in range(length)]
     return [Fraction(2 * i + 1, length) - 1 for i in range(length)]
 
 

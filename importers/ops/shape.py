@@ -83,7 +83,7 @@ def cast_constant(call: Call, value: Constant, target: str) -> Constant:
     if target == "string" or value.dtype == "string":
         call.refuse("a cast between numbers and text")
     if target in FLOAT_TYPES:
-        return _to_float(value, target)
+        return _to_float(call, value, target)
     if isinstance(value.values, Rationals):
         num, den = value.values.num, value.values.den
         whole = np.where(num < 0, -(-num // den), num // den) if target != "bool" else num != 0
@@ -111,7 +111,14 @@ def _whole_numbers(call: Call, values: AnyArray, target: str) -> AnyArray:
     return np.asarray(values.astype(kind))
 
 
-def _to_float(value: Constant, target: str) -> Constant:
+def tell_infinite(call: Call, largest: float | Fraction, dtype: str) -> None:
+    """Tell where a finite constant is larger than its type holds: the exact number stays."""
+    if FORMAT_END[dtype] <= largest < math.inf:
+        call.notes.append(f"{call.node}: a constant larger than {dtype} holds, which onnxruntime takes for infinity")
+
+
+def _to_float(call: Call, value: Constant, target: str) -> Constant:
+    tell_infinite(call, value.magnitudes().max(initial=0.0), target)
     if not isinstance(value.values, Rationals) and value.values.dtype.kind in "iub":
         size = value.magnitudes()
         large = size > 2.0 ** FORMAT_BITS[target]  # whole numbers that the runtime has to round
@@ -127,6 +134,10 @@ def _to_float(value: Constant, target: str) -> Constant:
 FORMAT_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}
 FORMAT_TINY = {"bfloat16": 2.0**-126, "float16": 2.0**-14, "float32": 2.0**-126, "float64": 2.0**-1022}
 """Where a format's normal numbers begin; smaller ones may become 0."""
+FORMAT_END = {
+    "bfloat16": 2.0**128 - 2.0**119, "float16": 65520.0, "float32": 2.0**128 - 2.0**103, "float64": math.inf
+}  # fmt: skip
+"""The smallest number that a format rounds to infinity; for float64 no float."""
 
 _SMALL = NARROW_TYPES - {"float8_e8m0fnu"}
 _HELD_BY = {

@@ -12,7 +12,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 from exactbox.auditing import audit
 from exactbox.certifying import certify
@@ -40,6 +40,7 @@ from tests.exactbox_.columns import (
 )
 from tests.importers.onnx_models import ML, build, save, tensor_info
 
+_TWO_NUMBERS = numpy_helper.from_array(np.array([1.5, 2.5], np.float32))
 ALL_FIXED = {"city": "Rome", "size": "M", "klass": 2}
 
 
@@ -301,6 +302,37 @@ class TestEncoders:
         model = load(path, fix={"c": value})
         assert model.source.confirmation.status == "confirmed"
         assert exact.forward(model.program, exact_numbers([[1]])).item(0, 0) == expected
+
+    @pytest.mark.parametrize(("attributes", "expected"), [({}, 0), ({"default_float": 0.5}, Fraction(1, 2))])
+    def test_the_default_of_a_tensor_of_floats(
+        self, attributes: dict[str, Any], expected: Fraction | int, tmp_path: Path
+    ) -> None:
+        """It is 0 for floats, where whole numbers have -1."""
+        encoder = helper.make_node(
+            "LabelEncoder", ["c"], ["f"], "encoder", domain=ML, keys_strings=["a", "b"], values_tensor=_TWO_NUMBERS,
+            **attributes,
+        )  # fmt: skip
+        path = save(self.through(encoder, TensorProto.STRING, [], (1, 1)), tmp_path)
+        values = [exact.forward(load(path, fix={"c": c}).program, exact_numbers([[1]])).item(0, 0) for c in "az"]
+        assert values == [Fraction(3, 2), expected]
+
+    @pytest.mark.parametrize(("value", "expected"), [("1.75", 1), ("-0.5", 0), ("2.5", None)])
+    def test_a_one_hot_encoder_cuts_floats(self, value: str, expected: int | None, tmp_path: Path) -> None:
+        """The standard casts floats to whole numbers before it looks them up."""
+        encoder = helper.make_node("OneHotEncoder", ["c"], ["h"], "encoder", domain=ML, cats_int64s=[0, 1])
+        column = helper.make_node("Reshape", ["h", "flat"], ["f"], "column")
+        model = self.through(encoder, TensorProto.FLOAT, [column], (1, 1))
+        model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2]), "flat"))
+        found = load(save(model, tmp_path), fix={"c": value})
+        assert found.source.confirmation.status == "confirmed"
+        values = exact.forward(found.program, exact_numbers([[1]])).fractions()
+        assert values == [int(place == expected) for place in range(2)]
+
+    def test_a_category_that_occurs_twice_is_refused(self, tmp_path: Path) -> None:
+        encoder = helper.make_node("OneHotEncoder", ["c"], ["f"], "encoder", domain=ML, cats_int64s=[1, 1])
+        path = save(self.through(encoder, TensorProto.INT64, [], (1, 1)), tmp_path)
+        with pytest.raises(UnsupportedModelError, match="distinct categories"):
+            load(path, fix={"c": 1})
 
     def test_category_mapper(self, tmp_path: Path) -> None:
         encoder = helper.make_node(

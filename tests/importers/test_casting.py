@@ -166,3 +166,21 @@ def test_types_are_named(tmp_path: Path) -> None:
     proto.graph.input.append(helper.make_tensor_value_info("x", TensorProto.COMPLEX64, (3,)))
     with pytest.raises(InputError, match="expected numbers, got elements of type complex64"):
         load(save(proto, tmp_path))
+
+
+@pytest.mark.parametrize(("value", "told"), [(65519.0, False), (65520.0, True), (-65520.0, True)])
+def test_a_constant_that_a_short_format_takes_for_infinity_is_told(value: float, told: bool, tmp_path: Path) -> None:
+    """65 520 lies halfway between the largest float16 and what would follow it."""
+    nodes = [
+        helper.make_node("Cast", ["c"], ["h"], "short", to=TensorProto.FLOAT16),
+        helper.make_node("Cast", ["h"], ["f"], "wide", to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "f"], ["y"]),
+    ]  # fmt: skip
+    path = save(build(nodes, {"x": (1,)}, ["y"], {"c": np.array([value], np.float32)}), tmp_path)
+    notes = load(path, verify=False).notes
+    assert any("Cast 'short': a constant larger than float16 holds" in note for note in notes) == told
+    if told:
+        with pytest.raises(UnsupportedModelError, match="for infinity"):
+            load(path)
+    else:
+        assert load(path).confirmation.status == "confirmed"

@@ -128,3 +128,23 @@ def test_too_many_curved_constants_are_refused(tmp_path: Path) -> None:
     model = build(nodes, {"x": (1,)}, [tensor_info("y", None)], {"c": many})
     with pytest.raises(InputError, match="curved functions of constants"):
         load(save(model, tmp_path), verify=False)
+
+
+@pytest.mark.parametrize("value", [-20.0, -8.5, 3.0])
+def test_a_short_format_may_lose_what_is_tiny(value: float, tmp_path: Path) -> None:
+    """e to the power -20 is 0 in float16, which the bound of the runtime's own constant covers."""
+    constants = {"c": np.array([value], np.float16)}
+    nodes = [node("Exp", ["c"], ["f"], "f"), node("Cast", ["f"], ["g"], to=1), node("Add", ["g", "x"], ["y"])]
+    found = load(save(build(nodes, {"x": (1,)}, ["y"], constants), tmp_path))
+    assert found.confirmation.status == "confirmed"
+    assert len(found.replaced_constants) == 1
+
+
+def test_what_the_runtime_takes_for_infinity_is_told(tmp_path: Path) -> None:
+    """e to the power 90 is a number, but none of float32."""
+    constants = {"c": np.array([90.0], np.float32)}
+    nodes = [node("Exp", ["c"], ["f"], "f"), node("Add", ["f", "x"], ["y"])]
+    path = save(build(nodes, {"x": (1,)}, ["y"], constants), tmp_path)
+    assert any("larger than float32 holds" in note for note in load(path, verify=False).notes)
+    with pytest.raises(UnsupportedModelError, match=r"Exp 'f': onnxruntime computes something else.*for infinity"):
+        load(path)

@@ -206,7 +206,7 @@ class TestScikitLearnTails:
         half, quarter = np.array(0.5, np.float32), np.array(0.25, np.float32)
         same = import_tail(nodes, tmp_path, shape=(1, 2), constants={"first": half, "second": half})
         assert same.program.head.ops[:2] == ("Exp", "Add")
-        with pytest.raises(UnsupportedModelError, match="Exp 'exp'.*used by Concat"):
+        with pytest.raises(UnsupportedModelError, match=r"Exp 'exp'.*used by Concat"):
             import_tail(nodes, tmp_path, shape=(1, 2), constants={"first": half, "second": quarter})
 
     @pytest.mark.parametrize(("below", "norm"), [("Tanh", "L1"), ("Sigmoid", "L2")])

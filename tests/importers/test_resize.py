@@ -151,7 +151,7 @@ def test_whole_numbers_have_no_interpolation(dtype: int, tmp_path: Path) -> None
         row = Row("whole", "Resize", [(1, 1, 1, 3), None, numbers(1, 1, 1, 2)], {"mode": mode}, dtype=dtype)
         path = save(row.model(), tmp_path)
         if refused:
-            with pytest.raises(UnsupportedModelError, match="mode linear of u?int.* which rounds"):
+            with pytest.raises(UnsupportedModelError, match=r"mode linear of u?int.* which rounds"):
                 load(path)
         else:
             assert load(path).program.output.shape == (1, 1, 1, 6)

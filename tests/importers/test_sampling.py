@@ -80,6 +80,14 @@ def test_a_displacement_that_fits_no_image_is_refused(model: onnx.ModelProto, wh
         load(save(model, tmp_path))
 
 
+@pytest.mark.parametrize("size", [(1, 1, 1, 3), (1, 1, 3, 1), (1, 1, 1, 1)])
+def test_one_corner_cannot_be_aligned(size: tuple[int, ...], tmp_path: Path) -> None:
+    """The step is 2 / (1 - 1): the reference reads -1, onnxruntime 1, and 0 would be as good."""
+    with pytest.raises(UnsupportedModelError, match="an axis of length 1"):
+        load(save(node("AffineGrid", (1, 2, 3), ints(*size), align_corners=1), tmp_path))
+    assert load(save(node("AffineGrid", (1, 2, 3), ints(*size)), tmp_path)).program.output.shape == (1, *size[2:], 2)
+
+
 def roi(corners: list[list[float]], images: list[int] | None = None, opset: int = 16, **attributes: Any) -> Any:
     """Build a pooling of regions of an image of 4 x 4."""
     chosen = ints(*(images if images is not None else [0] * len(corners)))
