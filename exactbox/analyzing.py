@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from exactbox.dual_graph import GraphStatistics, graph_statistics
 from exactbox.partition import Boundary, Measure
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.geometry import chebyshev
+from exactbox.rounding import near_float
 
 if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated
@@ -122,16 +122,8 @@ def volume_words(found: Enumerated) -> str:
 def _ranked(
     measure: Literal["volume", "radius"], words: str, values: list[Fraction], whole: Fraction | None
 ) -> Sizes:
-    near = [_approximate(value) for value in values]
+    near = [near_float(value) for value in values]  # correctly rounded, hence in order but for ties
     order = sorted(range(len(values)), key=lambda i: (near[i], values[i], i))
     smallest = tuple((i, values[i]) for i in order[:LISTED])
     largest = tuple((i, values[i]) for i in reversed(order[-LISTED:]))
     return Sizes(measure, words, largest, smallest, whole)
-
-
-def _approximate(value: Fraction) -> float:
-    """Return a float for sorting: correctly rounded, hence in order, where it neither over- nor underflows to ties."""
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf

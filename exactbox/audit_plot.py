@@ -12,6 +12,7 @@ from exactbox.auditing import Audit
 from exactbox.files import write_whole
 from exactbox.plots import require_matplotlib
 from exactbox.polytope.errors import InputError
+from exactbox.rounding import near_float
 
 Bools = npt.NDArray[np.bool_]
 
@@ -36,7 +37,7 @@ def _figure(found: Audit) -> Any:
     require_matplotlib()
     from matplotlib.figure import Figure
 
-    margins = np.array([np.nan if m is None else float(m) for m in found.found.margins])
+    margins = np.array([np.nan if m is None else near_float(m) for m in found.found.margins])
     bounds = found.found.bound
     shown = np.isfinite(bounds) & np.isfinite(margins) & (bounds > 0)
     positive = shown & (margins > 0)

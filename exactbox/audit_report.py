@@ -16,7 +16,7 @@ from exactbox.documents import Document, finite, number
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.inventory_report import inventory_blocks, inventory_document
 from exactbox.report import Block
-from exactbox.rounding import exact_text
+from exactbox.rounding import exact_text, near_float
 
 EXACT_MARGINS = 10_000
 """Samples up to which every margin and distance is also written exactly."""
@@ -247,12 +247,12 @@ def _sample(found: Audit, row: int, *, exactly: bool) -> Document:
         "outputs": [finite(value) for value in one.outputs[row].tolist()],
         "decision": _name(found, int(one.chosen[row])),
         "label": None if found.label_names is None else found.label_names[row],
-        "margin": None if margin is None else finite(_float(margin)),
+        "margin": None if margin is None else finite(near_float(margin)),
         "margin_exact": exact_text(margin) if exactly and margin is not None else None,
         "tie": bool(one.tied[row]),
         "bound": finite(float(one.bound[row])),
         "holds": bool(one.holds[row]),
-        "distance": None if distance is None else finite(_float(distance)),
+        "distance": None if distance is None else finite(near_float(distance)),
         "distance_exact": exact_text(distance) if exactly and distance is not None else None,
         "region": one.regions[row][:16] or None,
         "on_a_boundary": bool(one.on_boundary[row]),
@@ -282,14 +282,14 @@ def _sample_words(found: Audit, row: int) -> str:
     parts = [f"row {row}"]
     if margin is not None:
         held = "holds" if one.holds[row] else "not proved"
-        parts.append(f"decided {_name(found, int(one.chosen[row]))}, margin {_float(margin):.4g} "
+        parts.append(f"decided {_name(found, int(one.chosen[row]))}, margin {near_float(margin):.4g} "
                      f"= {found.ratios[row]:.3g} bounds ({held})")  # fmt: skip
     difference = float(found.differences[row])
     if math.isfinite(difference):
         parts.append(f"difference {difference:.3g}")
     distance = one.distances[row]
     if distance is not None:
-        parts.append(f"boundary at {_float(distance):.3g}")
+        parts.append(f"boundary at {near_float(distance):.3g}")
     if found.label_names is not None and found.labels is not None:
         wrong = found.labels[row] != one.chosen[row]
         parts.append(f"label {found.label_names[row]}{' (wrong)' if wrong else ''}")
@@ -320,13 +320,6 @@ def _largest(values: Any) -> float | None:
 
 def _smallest(values: Any) -> float | None:
     return finite(float(np.asarray(values).min()))
-
-
-def _float(value: Any) -> float:
-    try:
-        return float(value)
-    except OverflowError:
-        return math.inf
 
 
 def _few(rows: Sequence[int]) -> str:

@@ -24,6 +24,7 @@ from exactbox.loading import read_class_names
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max
 from exactbox.progress import Silent, Watcher
+from exactbox.rounding import near_float
 
 CHUNK_SAMPLES = 128
 """Samples that are examined, and run in one batch, together."""
@@ -118,7 +119,7 @@ class Audit:
     @property
     def ratios(self) -> Floats:
         """The margin divided by the bound: above 2 the deployed decision holds; infinite where nothing is decided."""
-        margins = np.array([np.inf if m is None else float(m) for m in self.found.margins])
+        margins = np.array([np.inf if m is None else near_float(m) for m in self.found.margins])
         with np.errstate(all="ignore"):
             return np.where(margins == 0, 0.0, margins / self.found.bound)
 

@@ -32,6 +32,7 @@ from exactbox.polytope.program import MatMul, Program
 from exactbox.polytope.rational import Rationals, zeros
 from exactbox.polytope.rational import exact as exact_numbers
 from exactbox.polytope.simplify import simplify
+from exactbox.rounding import decimal_text, near_float
 from exactbox.separating import Floats, Reach, Separated, separate
 
 Verdict = Literal["equal", "different", "undecided"]
@@ -260,7 +261,11 @@ def _reach(one: Side, other: Side, where: DomainRead) -> Reach:
 
 def _inward(bound: Fraction, towards: float) -> float:
     """Return the float nearest to a bound that does not lie outside of it."""
-    near = float(bound)
+    near = near_float(bound)
+    if near == towards:
+        raise InputError(f"box: expected bounds between which floats lie, got {decimal_text(bound)}, which is beyond all")
+    if near == -towards:
+        return float(np.nextafter(near, towards))
     value = exact_numbers([near]).item(0)
     outside = value < bound if towards > 0 else value > bound
     return float(np.nextafter(near, towards)) if outside else near

@@ -134,8 +134,8 @@ def logit_words(found: Certified) -> str:
         return ""
     total = found.values.item(found.target)
     intercept = found.intercept_exact.item(found.target)
-    parts = [float(total), float(total - intercept), float(intercept)]
-    return "{:.6g} = contributions {:.6g} + intercept {:.6g}".format(*parts)
+    parts = [decimal_text(total), decimal_text(total - intercept), decimal_text(intercept)]
+    return "{} = contributions {} + intercept {}".format(*parts)
 
 
 def short_exact(value: Fraction, limit: int = 24) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -84,6 +85,18 @@ def nearest(value: Fraction, form: FloatFormat) -> Fraction:
     if abs(rounded) >= 1 << (form.highest + 1):
         raise InputError(f"{exact_text(value, 20)} rounds to infinity")
     return rounded
+
+
+def near_float(value: Fraction) -> float:
+    """Return the nearest float, for display and search: an infinite one beyond the floats.
+
+    >>> near_float(Fraction(1, 3)), near_float(Fraction(-(10**400)))
+    (0.3333333333333333, -inf)
+    """
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
 
 
 def exact_text(value: Fraction, limit: int = 0) -> str:

@@ -81,7 +81,12 @@ class Reach:
         both = (np.isfinite(self.lower) & np.isfinite(self.upper))[:, None]
         low = np.where(both, self.lower[:, None], 0.0)
         high = np.where(both, self.upper[:, None], 0.0)
-        return np.where(both, low + (high - low) * random.random(shape), scale * random.standard_normal(shape))
+        return np.where(both, _between(low, high, random.random(shape)), scale * random.standard_normal(shape))
+
+
+def _between(low: Floats, high: Floats, share: Floats) -> Floats:
+    """Return points of intervals, also where their length is no float."""
+    return np.clip(low * (1 - share) + high * share, low, high)
 
 
 def _in_type(values: Floats, kind: str) -> Floats:

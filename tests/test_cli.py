@@ -14,6 +14,7 @@ import pytest
 
 from exactbox import __version__
 from exactbox.cli import run
+from tests.exactbox_.onnx_nets import beyond_floats
 from tests.source_tree import REPOSITORY
 
 DATA = REPOSITORY / "exactbox" / "data"
@@ -276,3 +277,18 @@ def test_as_a_process() -> None:
     )  # fmt: skip
     assert (done.returncode, done.stdout) == (3, "")
     assert "No such option '--imput'" in done.stderr and "--input" in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [
+    ("certify", "--input", "1,1", "--box", "0", "2", "--plot", "why.png", "-o", "x.cert.json"),
+    ("neighbors", "--input", "1,1", "--depth", "3"),
+    ("enumerate", "--box", "-1", "1", "--analyze", "--plot", "regions.png"),
+    ("audit", "--data", "x.csv", "--plot", "audit.png", "-o", "audit.json"),
+], ids=lambda one: one[0])  # fmt: skip
+def test_outputs_beyond_the_floats(command: Command, arguments: tuple[str, ...], tmp_path: Path) -> None:
+    model = beyond_floats(tmp_path)
+    Path("x.csv").write_text("1,1\n0,0\n-1,1/2\n")
+    verb, *options = arguments
+    assert command(verb, str(model), *options)[0] == 0
+    code, out, err = command(verb, str(model), *options, "--json")
+    assert code == 0 and parsed(out)["exit_code"] == 0 and "Warning" not in err

@@ -40,6 +40,21 @@ def scalar_sign(folder: Path) -> Path:
     return save(build(nodes, {"x": ("N", 2)}, ["y"], {"w": weight}), folder, "sign.onnx")
 
 
+def beyond_floats(folder: Path) -> Path:
+    """Write a net of two inputs whose finite weights lead to outputs that no float can hold."""
+    weight = np.array([[1e300, -1e300], [2.0, 1e300]])
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["z"], "first"),
+        helper.make_node("Relu", ["z"], ["a"], "relu"),
+        helper.make_node("MatMul", ["a", "w"], ["y"], "second"),
+    ]
+    graph = helper.make_graph(
+        nodes, "net", [helper.make_tensor_value_info("x", TensorProto.DOUBLE, (1, 2))],
+        [helper.make_tensor_value_info("y", TensorProto.DOUBLE, (1, 2))], [numpy_helper.from_array(weight, "w")],
+    )
+    return save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), folder, "far.onnx")
+
+
 def fixed_batch(folder: Path) -> Path:
     """Write a Relu on an input whose batch is fixed at one."""
     return save(build([helper.make_node("Relu", ["x"], ["y"], "relu")], {"x": (1, 2)}), folder, "fixed.onnx")

@@ -204,3 +204,15 @@ def test_a_last_bit_deep_in_a_real_network(tmp_path: Path) -> None:
     source = shared_model("marabou/acasxu/ACASXU_experimental_v2a_1_1.onnx")
     other = planted(source, tmp_path, "Operation_6_MatMul_W", 958)
     check_witness(compare(source, other), source, other)
+
+
+@pytest.mark.parametrize("box", [(0, "1e400"), ("-1e400", "1e400")])
+def test_boxes_with_ends_beyond_the_floats(tmp_path: Path, box: tuple[object, object]) -> None:
+    model = scalar_sign(tmp_path)
+    assert compare(model, planted(model, tmp_path, "w", 0), box=box).verdict == "different"
+
+
+def test_a_box_beyond_the_floats_is_refused(tmp_path: Path) -> None:
+    model = scalar_sign(tmp_path)
+    with pytest.raises(InputError, match="expected bounds between which floats lie"):
+        compare(model, planted(model, tmp_path, "w", 0), box=("1e400", "1e401"))
