@@ -263,7 +263,7 @@ def _inward(bound: Fraction, towards: float) -> float:
     """Return the float nearest to a bound that does not lie outside of it."""
     near = near_float(bound)
     if near == towards:
-        raise InputError(f"box: expected bounds between which floats lie, got {decimal_text(bound)}, which is beyond all")
+        raise InputError(f"box: expected bounds between which floats lie, got {decimal_text(bound)}, beyond all")
     if near == -towards:
         return float(np.nextafter(near, towards))
     value = exact_numbers([near]).item(0)
