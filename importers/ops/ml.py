@@ -8,6 +8,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.graph import constant_of
 from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
+from exactbox.importers.ops.shape import cast_data
 from exactbox.importers.registry import ML, heads, lowers, refuses
 from exactbox.importers.values import Choice, Data, Scores, Tensor, Value
 from exactbox.polytope.enclosed import Rounding
@@ -21,7 +22,7 @@ refuses("TreeEnsemble", "TreeEnsembleClassifier", "TreeEnsembleRegressor", domai
 @lowers("Scaler", domain=ML)
 def scaler(call: Call) -> Data:
     """(x - offset) * scale."""
-    data = call.data()
+    data = features(call)
     offset, scale = (_vector(call, name) for name in ("offset", "scale"))
     result = data
     if offset is not None:
@@ -69,10 +70,19 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
     return [label, scores]
 
 
+def features(call: Call, place: int = 0) -> Data:
+    """Return the features as float32, the one type of float that this domain's results have."""
+    return cast_data(call, call.data(place), "float32")
+
+
+def samples(call: Call) -> Data:
+    """Return the features with an axis of samples."""
+    data = features(call)
+    return data.moved(lambda array: array[None, :]) if len(data.shape) == 1 else data
+
+
 def _linear(call: Call, rows: int) -> Data:
-    data = call.data()
-    if len(data.shape) == 1:
-        data = data.moved(lambda array: array[None, :])
+    data = samples(call)
     coefficients = call.node.numbers("coefficients") or ()
     intercepts = call.node.numbers("intercepts") or (0.0,) * rows
     width = data.shape[-1]
@@ -108,6 +118,9 @@ def imputer(call: Call) -> Data:
 @lowers("FeatureVectorizer", domain=ML)
 def feature_vectorizer(call: Call) -> Data:
     """Concatenate features."""
-    parts = [call.data(i) for i in range(len(call.inputs))]
+    parts = [features(call, i) for i in range(len(call.inputs))]
     flat = [part.moved(lambda array: array.reshape(array.shape[0] if array.ndim > 1 else 1, -1)) for part in parts]
+    given, widths = call.node.integers("inputdimensions"), tuple(part.shape[1] for part in flat)
+    if given and given != widths:
+        call.refuse(f"inputdimensions {given} are not the widths {widths} of the inputs")
     return call.builder.concatenated(flat, 1)

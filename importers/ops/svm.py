@@ -8,6 +8,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.graph import constant_of
 from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
+from exactbox.importers.ops.ml import samples
 from exactbox.importers.registry import ML, heads, lowers, refuses
 from exactbox.importers.values import Choice, Data, Tensor
 from exactbox.polytope.enclosed import Rounding
@@ -62,9 +63,7 @@ def _plain(call: Call) -> None:
 
 def _score(call: Call, count: int) -> Data:
     """Return the sum of coefficients times products with support vectors, plus rho, shape (n, 1)."""
-    data = call.data()
-    if len(data.shape) == 1:
-        data = data.moved(lambda array: array[None, :])
+    data = samples(call)
     coefficients, rho = call.node.numbers("coefficients") or (), call.node.numbers("rho") or (0.0,)
     vectors = call.node.numbers("support_vectors") or ()
     if len(data.shape) != 2 or len(rho) != 1:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -16,7 +17,7 @@ from exactbox.importers.runtime import random_points
 from exactbox.importers.values import Constant
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Scale
-from tests.importers.onnx_models import AnyArray, build, save
+from tests.importers.onnx_models import ML, AnyArray, build, save
 
 _FLOATS = {
     "half": TensorProto.FLOAT16, "brain": TensorProto.BFLOAT16, "float": TensorProto.FLOAT,
@@ -184,3 +185,31 @@ def test_a_constant_that_a_short_format_takes_for_infinity_is_told(value: float,
             load(path)
     else:
         assert load(path).confirmation.status == "confirmed"
+
+
+@pytest.mark.parametrize(
+    ("op", "attributes"),
+    [
+        ("Scaler", {"offset": [0.1], "scale": [0.3]}),
+        ("FeatureVectorizer", {"inputdimensions": [2]}),
+        ("LinearRegressor", {"coefficients": [0.1, 0.3], "intercepts": [0.7]}),
+        ("SVMRegressor", {"coefficients": [0.1], "rho": [0.5], "support_vectors": [1.0, 0.3], "n_supports": 1}),
+        ("LinearClassifier", {"coefficients": [0.1] * 4, "intercepts": [0.0, 0.1], "classlabels_ints": [0, 1]}),
+    ],
+)
+def test_features_of_double_precision_give_floats(op: str, attributes: dict[str, Any], tmp_path: Path) -> None:
+    """The results of these operators are float32 whatever the features are; onnxruntime rounds to it, where it runs."""
+    outputs = ["label", "y"] if op == "LinearClassifier" else ["y"]
+    proto = build([helper.make_node(op, ["x"], outputs, "ml", domain=ML, **attributes)], {}, ["y"])
+    proto.graph.input.append(helper.make_tensor_value_info("x", TensorProto.DOUBLE, (1, 2)))
+    found = load(save(proto, tmp_path))
+    assert (found.program.inputs[0].dtype, found.program.output.dtype) == ("float64", "float32")
+    assert found.confirmation.status == ("not confirmed" if op.endswith("Regressor") else "confirmed")
+
+
+@pytest.mark.parametrize("dims", [[1], [3], [2, 2]])
+def test_other_widths_than_the_stated_ones_are_refused(dims: list[int], tmp_path: Path) -> None:
+    node = helper.make_node("FeatureVectorizer", ["x"], ["y"], domain=ML, inputdimensions=dims)
+    proto = build([node], {"x": (1, 2)}, ["y"])
+    with pytest.raises(UnsupportedModelError, match=r"are not the widths \(2,\) of the inputs"):
+        load(save(proto, tmp_path))
