@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from exactbox.files import write_whole
+from exactbox.files import sync_folder, write_whole
 from exactbox.polytope.borders import FacetTable
 from exactbox.polytope.tasks import Keys
 from exactbox.region_rows import Rows
@@ -24,6 +24,7 @@ def write_parts(path: Path, parts: Sequence[Rows]) -> None:
         InputError: the file system refuses.
     """
     write_whole(path, lambda temporary: _write(temporary, parts))
+    sync_folder(path.parent)
 
 
 def read_rows(path: Path, group: int, no_rows: Rows, columns: Sequence[str] | None = None) -> Rows:

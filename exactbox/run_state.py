@@ -33,6 +33,7 @@ VERSION = 1
 COMMIT_SECONDS = 1.0
 """How much work a kill may lose at most, beside the tasks in flight."""
 
+_REFUSALS = sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_CANTOPEN
 _TABLES = (
     "create table about (name text primary key, value text not null) without rowid",
     "create table tasks (key blob, layer integer, generation integer, body blob not null, "
@@ -145,7 +146,7 @@ class InFolder:
             self._begin(workshop, resume)
         except (sqlite3.Error, ValueError, TypeError) as error:
             self.close()
-            raise _damaged(folder, str(error)) from None
+            raise _failed(folder, error) from None
         except InputError:
             self.close()
             raise
@@ -204,7 +205,7 @@ class InFolder:
         except (ValueError, KeyError, OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
             raise _damaged(self._folder, f"a task cannot be read: {error}") from None
         except sqlite3.Error as error:
-            raise _damaged(self._folder, str(error)) from None
+            raise _failed(self._folder, error) from None
 
     def replace(self, task: Task, pieces: Sequence[Task]) -> None:
         """Deal out a task to several."""
@@ -278,16 +279,26 @@ class InFolder:
                 events = np.frombuffer(zlib.decompress(packed), dtype=np.int32)
                 yield Place(key, layer, generation), rows, events.reshape(-1, self._event_width)
         except (sqlite3.Error, zlib.error, ValueError, OSError) as error:
-            raise _damaged(self._folder, str(error)) from None
+            raise _failed(self._folder, error) from None
 
     def close(self, *, remove: bool = False) -> None:
         """Let others use the folder, or delete it; files that a run does not write stay."""
+        if remove:
+            with contextlib.suppress(sqlite3.Error):
+                self._forget()
         self._database.close()
         if remove:
             with contextlib.suppress(OSError):
                 for path in [*_parts(self._folder), *self._folder.glob(f"{DATABASE}*")]:
                     path.unlink(missing_ok=True)
                 self._folder.rmdir()
+
+    def _forget(self) -> None:
+        """Make the state an empty one, so that a kill while its files are deleted leaves no damaged one."""
+        with self._database:
+            self._database.execute("begin immediate")
+            for name in ("about", "tasks", "segments"):
+                self._database.execute(f"drop table if exists {name}")
 
 
 def _parts(folder: Path) -> list[Path]:
@@ -304,7 +315,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
     try:
         database = sqlite3.connect(folder / DATABASE, timeout=0, isolation_level=None)
     except sqlite3.Error as error:
-        raise _damaged(folder, str(error)) from None
+        raise _failed(folder, error) from None
     try:
         database.execute("pragma locking_mode = exclusive")
         database.execute("pragma journal_mode = wal")
@@ -315,7 +326,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
         database.close()
         if "locked" in str(error):
             raise InputError(f"{folder}: another process is working on this state; wait for it or end it") from None
-        raise _damaged(folder, str(error)) from None
+        raise _failed(folder, error) from None
     return database
 
 
@@ -347,6 +358,13 @@ def _check_binding(folder: Path, known: dict[str, str], binding: dict[str, str],
     if other:
         raise InputError(f"{folder}: the state of another run: it differs in {', '.join(other)}; give the options of "
                          "that run, or another --state")  # fmt: skip
+
+
+def _failed(folder: Path, error: Exception) -> InputError:
+    """Tell a file system that refuses from a state that is damaged."""
+    if getattr(error, "sqlite_errorcode", 0) & 0xFF in _REFUSALS:
+        return InputError(f"{folder}: the state cannot be read or written: {error}; see whether the disk is full")
+    return _damaged(folder, str(error))
 
 
 def _damaged(folder: Path, why: str) -> InputError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sqlite3
 import subprocess
 import sys
@@ -12,12 +13,13 @@ from typing import Any
 
 import pytest
 
+from exactbox import run_state
 from exactbox.cli import run
 from exactbox.enumerating import enumerate
 from exactbox.loading import Model, load
 from exactbox.polytope.errors import InputError
 from exactbox.run_state import DATABASE, InFolder
-from tests.exactbox_.long_nets import UNIT, names, workshop_of
+from tests.exactbox_.long_nets import UNIT, kept, names, workshop_of
 from tests.importers.onnx_models import mlp, save
 
 pytest.importorskip("pyarrow")
@@ -123,6 +125,59 @@ def test_files_that_no_transaction_counts_are_deleted(model: Model, tmp_path: Pa
     state = InFolder(folder, workshop_of(model), resume=True)
     state.close()
     assert "part-00000099.parquet" not in names(folder) and "part-00000001.parquet" in names(folder)
+
+
+def test_a_kill_while_a_state_is_removed_leaves_no_damaged_one(
+    model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = stopped(model, tmp_path / "state")
+    state = InFolder(folder, workshop_of(model), resume=True)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "rmdir", killed)
+        last_part(folder).unlink()
+        patch.setattr(Path, "unlink", killed)
+        state.close(remove=True)
+    assert DATABASE in names(folder)
+    assert enumerate(model, box=UNIT, neighbors=True, state=folder).complete
+
+
+def killed(path: Path, **_: object) -> None:
+    raise PermissionError(f"{path} stays")
+
+
+FULL = """
+import resource, sys
+from exactbox.cli import run
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]), resource.RLIM_INFINITY))
+sys.exit(run(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize("size", [1000, 20_000])
+def test_a_full_disk_leaves_a_state_to_go_on_with(model: Model, size: int, tmp_path: Path) -> None:
+    """Files may not grow beyond a size that the first transaction needs."""
+    pytest.importorskip("resource")
+    folder = tmp_path / "state"
+    line = ["enumerate", model.path, "--box", "-1", "1", "--neighbors", "--state", str(folder), "--time-limit", "60"]
+    whole = [sys.executable, "-c", FULL, str(size), *line]
+    told = subprocess.run(whole, capture_output=True, text=True, check=False)
+    assert told.returncode == 3 and told.stderr.startswith(f"error: {folder}: the state cannot be "), told.stderr
+    assert enumerate(model, box=UNIT, neighbors=True, state=folder, resume=True).complete
+
+
+def test_a_disk_that_fills_up_loses_no_region(model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = stopped(model, tmp_path / "state")
+    before = kept(folder)
+    with monkeypatch.context() as patch:
+        patch.setattr(run_state, "write_parts", full)
+        with pytest.raises(InputError, match=r"cannot be written: .*No space left"):
+            enumerate(model, box=UNIT, neighbors=True, state=folder, resume=True)
+    assert kept(folder) == before > 0
+    assert enumerate(model, box=UNIT, neighbors=True, state=folder, resume=True).complete
+
+
+def full(path: Path, parts: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 def test_without_pyarrow(model: Model, path: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
