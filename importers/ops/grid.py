@@ -17,6 +17,7 @@ from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, from_fractions
 
 _CUBIC = Fraction(-3, 4)
+_FAR = 2**24
 _MODES = {
     "bilinear": "linear", "linear": "linear", "nearest": "nearest", "bicubic": "cubic", "cubic": "cubic",
 }  # fmt: skip
@@ -71,6 +72,8 @@ def grid_sample(call: Call) -> Data:
     entries = data.shape[0] * count * math.prod(sizes)
     call.limits.check(str(call.node), "weights of places", entries, call.limits.tensor_elements >> 5)
     places = grid.rationals().fractions()
+    if max(map(abs, places), default=0) > _FAR:
+        call.notes.append(f"{call.node}: a place very far beyond the image, where onnxruntime's coordinates overflow")
     rows: list[Fraction] = []
     for start in range(0, len(places), axes):
         rows += _weights(call, places[start : start + axes], sizes, mode)

@@ -149,7 +149,8 @@ def roi_align(call: Call) -> Data:
         call.refuse(f"mode {mode} of data of shape {data.shape}: expected avg or max of images")
     pooled = call.node.integer("output_height", 1), call.node.integer("output_width", 1)
     regions = _regions(call, data, pooled)
-    samples = sum(region.counts[0] * region.counts[1] for region in regions) * math.prod(pooled)
+    # An empty axis of places does not make the other one, or the bins, cost nothing.
+    samples = sum(max(1, region.counts[0]) * max(1, region.counts[1]) for region in regions) * math.prod(pooled)
     call.limits.check(str(call.node), "sampled places", samples, call.limits.tensor_elements >> 9)
     images = np.array([region.image for region in regions], dtype=np.int64)
     picked = data.moved(lambda array: array.reshape(*data.shape[:2], -1)[images])

@@ -80,6 +80,32 @@ def test_a_displacement_that_fits_no_image_is_refused(model: onnx.ModelProto, wh
         load(save(model, tmp_path))
 
 
+@pytest.mark.parametrize(
+    ("corners", "attributes"),
+    [
+        ([[0.0, 0.0, 1e30, 1e30]], {}),
+        ([[0.0, 0.0, 1e30, 0.0]], {}),
+        ([[0.0, 2.0, 1.0, 0.0]], {"output_width": 2**31}),
+        ([[0.0, 0.0, 1.0, 1.0]], {"sampling_ratio": 2**31}),
+    ],
+)
+def test_more_places_than_can_be_sampled_are_refused(
+    corners: list[list[float]], attributes: dict[str, int], tmp_path: Path
+) -> None:
+    """Also where there is none along the other axis."""
+    with pytest.raises(InputError, match="RoiAlign 'node': sampled places: expected at most"):
+        load(save(roi(corners, **attributes), tmp_path))
+
+
+@pytest.mark.parametrize(("x", "column"), [(1e30, 3), (-1e30, 0), (2.0**20, 3)])
+def test_a_place_very_far_away_reads_the_border(x: float, column: int, tmp_path: Path) -> None:
+    grid = np.array([x, 0], np.float32).reshape(1, 1, 1, 2)
+    model = node("GridSample", (1, 1, 1, 4), grid, mode="nearest", padding_mode="border")
+    assert forward(model, IMAGE, tmp_path, verify=False) == [IMAGE[column]]
+    notes = load(save(model, tmp_path), verify=False).notes
+    assert any("coordinates overflow" in note for note in notes) == (abs(x) > 2**24)
+
+
 @pytest.mark.parametrize("size", [(1, 1, 1, 3), (1, 1, 3, 1), (1, 1, 1, 1)])
 def test_one_corner_cannot_be_aligned(size: tuple[int, ...], tmp_path: Path) -> None:
     """The step is 2 / (1 - 1): the reference reads -1, onnxruntime 1, and 0 would be as good."""
