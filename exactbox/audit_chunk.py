@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.audit_bench import WAYS, Bench, Fed, Way
+from exactbox.audit_bench import WAYS, Bench, Fed
 from exactbox.decisions import DecisionPlan
 from exactbox.importers.deployed import RuntimeRefusal, observed_vectors
 from exactbox.polytope import enclosed, exact
@@ -114,8 +114,8 @@ def examine(bench: Bench, points: Floats, first_row: int) -> Chunk:
         bound,
         np.array(list(map(_exceeds, margins, bound.tolist())), dtype=np.bool_),
         tuple(
-            run if isinstance(run, RuntimeRefusal) else _observe(bench, run, vectors[-1], bound, way)
-            for way, run in zip(WAYS, runs, strict=True)
+            run if isinstance(run, RuntimeRefusal) else _observe(bench, run, vectors[-1], bound)
+            for run in runs
         ),
         _distances(bench, columns, values, patterns, decisions),
         tuple("" if one is None else hashlib.sha256(one.key).hexdigest() for one in patterns),
@@ -219,9 +219,7 @@ def _float_winners(source: Floats, groups: IndexArray) -> Ints:
     return winners
 
 
-def _observe(
-    bench: Bench, run: Sequence[Mapping[str, Any]], values: Rationals, bound: Floats, way: Way
-) -> Observed:
+def _observe(bench: Bench, run: Sequence[Mapping[str, Any]], values: Rationals, bound: Floats) -> Observed:
     """Compare the runtime's logits and decisions with the exact ones."""
     chosen = list(bench.plan.outputs)
     rounded = values.to_float()

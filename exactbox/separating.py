@@ -126,7 +126,7 @@ def separate(
         budget: how many points are evaluated at most.
     """
     tried, stays = 0, np.zeros((left.input_size, 0))
-    for points in _proposals(left, right, parting, reach, given):
+    for points in _proposals(left, parting, reach, given):
         rounded = reach.rounded(points)[:, : budget - tried]
         if rounded.shape[1]:
             tried += rounded.shape[1]
@@ -137,7 +137,7 @@ def separate(
         if tried >= budget:
             break
     if stays.shape[1] and tried < budget:
-        steps = reach.rounded(_steps_along_gradients(left, right, stays, reach))
+        steps = reach.rounded(_steps_along_gradients(left, right, stays))
         apart = _differences(left, right, steps)
         return Separated(steps[:, apart > 0], apart[apart > 0], tried + steps.shape[1])
     return Separated(np.zeros((left.input_size, 0)), np.zeros(0), tried)
@@ -154,9 +154,7 @@ def _differences(left: Program, right: Program, points: Floats) -> Floats:
     return np.where(nonzero, np.maximum(sizes, 2.0**-1074), 0.0)
 
 
-def _proposals(
-    left: Program, right: Program, parting: Sequence[Divergence], reach: Reach, given: Floats
-) -> Iterator[Floats]:
+def _proposals(left: Program, parting: Sequence[Divergence], reach: Reach, given: Floats) -> Iterator[Floats]:
     """Yield batches of points (d, b): simple ones, random ones, the given ones, then points that are aimed."""
     random = np.random.default_rng(SEED)
     size = left.input_size
@@ -281,7 +279,7 @@ def _slopes(program: Program, aim: Aim, points: Floats) -> Floats:
     return slopes
 
 
-def _steps_along_gradients(left: Program, right: Program, points: Floats, reach: Reach) -> Floats:
+def _steps_along_gradients(left: Program, right: Program, points: Floats) -> Floats:
     """Return points beside those given, one step along each input in which the local classifiers differ."""
     columns = exact_numbers(points)
     outputs = range(left.output_size)

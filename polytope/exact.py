@@ -6,14 +6,13 @@ Vectors carry a trailing batch axis: a ``Rationals`` of shape (n, b) holds b vec
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from operator import mul
 
 import numpy as np
 
 from exactbox.polytope import linalg
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.pattern import Pattern, winning
 from exactbox.polytope.program import (
     NO_CANDIDATE,
     Add,
@@ -46,13 +45,14 @@ def forward(program: Program, points: Rationals) -> Rationals:
 
 def trace(program: Program, points: Rationals) -> list[Rationals]:
     """Return the vector of every instruction at a batch of points (d, b), exactly."""
-    return _run(program, points, lambda _, instruction, src: _maximum(src, instruction.groups))
-
-
-def pattern_trace(program: Program, pattern: Pattern, points: Rationals) -> list[Rationals]:
-    """Return every vector of the affine program that ``pattern`` fixes, at points (d, b) in or outside its region."""
-    chosen = winning(program, pattern)
-    return _run(program, points, lambda position, _, src: take(src, chosen[position]))
+    _check_points(program, points)
+    values: list[Rationals] = []
+    for instruction in program.instructions:
+        if isinstance(instruction, Max):
+            values.append(_maximum(values[instruction.src], instruction.groups))
+        else:
+            values.append(linear_step(instruction, values, points))
+    return values
 
 
 def affine_trace(program: Program, winners: Winners, columns: Rationals, until: int | None = None) -> list[Rationals]:
@@ -154,17 +154,6 @@ def linear_step(instruction: Instruction, values: list[Rationals], points: Ratio
             return values[left] + values[right]
         case Max():
             raise InputError("a Max is not linear: its winners must be fixed first")
-
-
-def _run(program: Program, points: Rationals, maximum: Callable[[int, Max, Rationals], Rationals]) -> list[Rationals]:
-    _check_points(program, points)
-    values: list[Rationals] = []
-    for position, instruction in enumerate(program.instructions):
-        if isinstance(instruction, Max):
-            values.append(maximum(position, instruction, values[instruction.src]))
-        else:
-            values.append(linear_step(instruction, values, points))
-    return values
 
 
 def _check_points(program: Program, points: Rationals) -> None:

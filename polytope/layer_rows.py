@@ -43,7 +43,6 @@ _UNIT = 2.0**-53
 _UP = 1 + 2.0**-30
 _TINY = 2.0**-1000
 _EXACT_LIMIT = 2.0**53
-_NO_GRAIN = -(1 << 20)
 
 
 @dataclass(frozen=True, eq=False)
