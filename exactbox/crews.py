@@ -17,6 +17,7 @@ from multiprocessing import connection, get_context, parent_process
 from typing import Any, Protocol
 
 from exactbox import __version__
+from exactbox.interrupting import unheard
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.tasks import Task
 from exactbox.region_rows import Done, Job, Workshop
@@ -86,7 +87,8 @@ class Processes:
         self._job, self.size = job, count
         self._given: dict[Future[Done], Task] = {}
         self._pool = self._open()
-        self._started = [self._pool.submit(version_here) for _ in range(count)]
+        with unheard():
+            self._started = [self._pool.submit(version_here) for _ in range(count)]
 
     def ready(self) -> bool:
         """Say whether all of them have started; the first tasks start them."""
@@ -98,7 +100,8 @@ class Processes:
     def submit(self, task: Task, seconds: float, spread: int) -> None:
         """Have a task worked on."""
         try:
-            self._given[self._pool.submit(_work, task, seconds, spread)] = task
+            with unheard():
+                self._given[self._pool.submit(_work, task, seconds, spread)] = task
         except BrokenProcessPool:
             lost: Future[Done] = Future()
             lost.set_exception(BrokenProcessPool())

@@ -67,13 +67,17 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
             stages.describe(progress_words(progress))
             return interrupt.asked
 
+        def writing() -> None:
+            interrupt.end()
+            stages.begin("writing")
+
         stages.begin("reading the model")
         prepared = _prepared(options)
         check_fits(options, prepared)
         limits = checked_limits(options.max_regions, options.time_limit, heard)
         stages.begin("enumerating")
         with interrupt:
-            found, answers, written = _found(prepared, options, ways, limits, lambda: stages.begin("writing"))
+            found, answers, written = _found(prepared, options, ways, limits, writing)
     code = 0 if found.complete and not answers.missed else STOPPED
     if as_json:
         click.echo(to_json({"exit_code": code, **document(found), **answers.documents, "written": written}))
