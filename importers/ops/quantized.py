@@ -74,4 +74,4 @@ def _spread(call: Call, part: Value, shape: tuple[int, ...], what: str) -> Value
     if block < 1 or part.shape != wanted:
         call.refuse(f"{what} of shape {part.shape} does not fit a tensor of shape {shape}")
     key = (*[slice(None)] * axis, slice(shape[axis]))
-    return part.moved(lambda array: np.repeat(array, block, axis=axis)[key])
+    return part.moved(lambda array: np.repeat(array, min(block, shape[axis]), axis=axis)[key])

@@ -39,6 +39,14 @@ def test_a_sum_of_nothing_is_zero(op: str, keep: int, shape: tuple[int, ...], tm
     assert found.confirmation.status == "confirmed"
 
 
+@pytest.mark.parametrize("op", ["ReduceSum", "ReduceL1"])
+def test_a_runtime_that_keeps_an_empty_axis_counted_from_the_end_is_reported(op: str, tmp_path: Path) -> None:
+    path = save(single(op, (2, 0), ints(-1)), tmp_path)
+    assert values(load(path, verify=False)) == [0, 0]
+    with pytest.raises(UnsupportedModelError, match="counted from the end, which onnxruntime keeps"):
+        load(path)
+
+
 @pytest.mark.parametrize("op", ["ReduceSum", "ReduceL1", "ReduceMax", "ReduceMin", "ReduceMean"])
 def test_no_rows_stay_no_rows(op: str, tmp_path: Path) -> None:
     found = load(save(single(op, (2, 0, 4), ints(2)), tmp_path))

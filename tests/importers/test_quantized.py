@@ -44,8 +44,9 @@ def scaled(constants: Mapping[str, AnyArray], opset: int = 21, **attributes: Any
         ({"q": STEPS, "s": TENTH * np.ones(3, np.float32)}, {"axis": 1}, STEPS),
         ({"q": STEPS, "s": TENTH * np.ones((1, 3), np.float32)}, {"axis": 0, "block_size": 2}, STEPS),
         ({"q": STEPS, "s": TENTH * np.ones((2, 2), np.float32)}, {"axis": -1, "block_size": 2}, STEPS),
+        ({"q": STEPS, "s": TENTH * np.ones((2, 1), np.float32)}, {"axis": 1, "block_size": 2**62}, STEPS),
     ],
-    ids=["plain", "zero_point", "wide", "one_entry", "columns", "blocks", "cut_blocks"],
+    ids=["plain", "zero_point", "wide", "one_entry", "columns", "blocks", "cut_blocks", "one_block"],
 )  # fmt: skip
 def test_weights_are_the_exact_products(
     constants: Mapping[str, AnyArray], attributes: Mapping[str, Any], weights: AnyArray, tmp_path: Path

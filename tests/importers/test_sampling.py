@@ -90,7 +90,7 @@ def test_a_displacement_that_fits_no_image_is_refused(model: onnx.ModelProto, wh
     ],
 )
 def test_more_places_than_can_be_sampled_are_refused(
-    corners: list[list[float]], attributes: dict[str, int], tmp_path: Path
+    corners: list[list[float]], attributes: dict[str, Any], tmp_path: Path
 ) -> None:
     """Also where there is none along the other axis."""
     with pytest.raises(InputError, match="RoiAlign 'node': sampled places: expected at most"):
