@@ -11,7 +11,7 @@ import click
 
 from exactbox.analysis_command import AnalysisOptions, Answers, answer, check_asked, check_fits
 from exactbox.commands import BoxOptions, stated_box, to_json
-from exactbox.enumerating import checked_limits, enumerate_at_once, in_memory, prepare, write_certificate
+from exactbox.enumerating import Enumerated, checked_limits, enumerate_at_once, in_memory, prepare, write_certificate
 from exactbox.enumerating_report import blocks, document
 from exactbox.files import check_apart, check_writable
 from exactbox.interrupting import Interrupt
@@ -77,7 +77,7 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
         limits = checked_limits(options.max_regions, options.time_limit, heard)
         stages.begin("enumerating")
         with interrupt:
-            found, answers, written = _found(prepared, options, ways, limits, writing)
+            found, answers, written = _found(prepared, options, ways, limits, interrupt, writing)
     code = 0 if found.complete and not answers.missed else STOPPED
     if as_json:
         click.echo(to_json({"exit_code": code, **document(found), **answers.documents, "written": written}))
@@ -105,14 +105,19 @@ def _prepared(options: EnumerateOptions) -> Prepared:
 
 
 def _found(
-    prepared: Prepared, options: EnumerateOptions, ways: Ways, limits: Limits, writing: Callable[[], None]
+    prepared: Prepared,
+    options: EnumerateOptions,
+    ways: Ways,
+    limits: Limits,
+    interrupt: Interrupt,
+    writing: Callable[[], None],
 ) -> tuple[Counts, Answers, list[str]]:
     """Enumerate and write; returns the counts, what else was asked for, and the files."""
     hanging = options.neighbors or options.merge or options.needs_neighbors
     if ways.plain and options.out is None:
         at_once = enumerate_at_once(prepared, limits, hanging, options.certificate)
         writing()
-        answers = answer(at_once, options)
+        answers = _answers(lambda: at_once, options, interrupt)
         return at_once.counts, answers, [*_certificate_files(at_once.counts), *answers.written]
     recording = options.certificate is not None
     with long_run(prepared, ways, limits, hanging=hanging, recording=recording) as found:
@@ -121,9 +126,18 @@ def _found(
         if options.certificate is not None:
             certificate = write_certificate(found, Path(options.certificate))
         table = [] if options.out is None else [_write_table(found, Path(options.out))]
-        answers = answer(in_memory(found, certificate), options) if options.asks else Answers()
+        answers = _answers(lambda: in_memory(found, certificate), options, interrupt)
         counts = found.counts(certificate)
         return counts, answers, [*_certificate_files(counts), *table, *answers.written]
+
+
+def _answers(found: Callable[[], Enumerated], options: EnumerateOptions, interrupt: Interrupt) -> Answers:
+    """Return what else was asked for; nothing after Ctrl-C, because it may take long."""
+    if not options.asks:
+        return Answers()
+    if interrupt.asked:
+        return Answers(missed=["analyses, samples and pictures: left out because of Ctrl-C"])
+    return answer(found(), options)
 
 
 def _write_table(found: Found, path: Path) -> str:

@@ -23,6 +23,7 @@ from exactbox.checking import check
 from exactbox.cli import run
 from exactbox.enumerating import Enumerated, enumerate, prepare
 from exactbox.enumerating_report import document
+from exactbox.interrupting import Interrupt
 from exactbox.loading import Model, load
 from exactbox.long_runs import Limits
 from exactbox.polytope.enumeration import Progress
@@ -257,3 +258,16 @@ def test_ctrl_c_ends_it_cleanly(tmp_path: Path) -> None:
     assert 0 < len((tmp_path / "r.csv").read_text().splitlines()) - 1 == kept(tmp_path / "r.csv.state")
     assert run([*line, "--resume"]) == 0
     assert names(tmp_path) == ["larger.onnx", "r.csv"]
+
+
+@pytest.mark.parametrize("options", [(), ("-o", "r.csv")], ids=["in memory", "with a state"])
+def test_nothing_long_begins_after_ctrl_c(
+    options: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Interrupt, "asked", property(lambda _: True, lambda *_: None), raising=False)
+    save(mlp(1, (2, 6, 6, 2)), tmp_path, "net.onnx")
+    line = ["enumerate", "net.onnx", "--box", "-1", "1", "--analyze", "--boundary", "b.json", *options]
+    assert run(line) == 2
+    said = " ".join(capsys.readouterr().out.split())
+    assert "left out because of Ctrl-C" in said and "boundary" not in said and not Path("b.json").exists()
