@@ -80,17 +80,18 @@ def evaluate(row: Row, point: Sequence[Fraction]) -> Fraction:
     return sum((c * x for c, x in zip(row, point, strict=False) if c), Fraction(row[-1]))
 
 
-def beyond(cell: ExactCell, row: Row, hint: Sequence[int] = ()) -> Beyond | Nothing:
+def beyond(cell: ExactCell, row: Row, hints: Sequence[Sequence[int]] = ()) -> Beyond | Nothing:
     """Decide whether a cell has interior points where a row that is not constant is positive.
 
     Args:
-        hint: positions of n rows (-1 for none) that may prove that there are none.
+        hints: each the positions of n rows (-1 for none) that may prove that there are none.
     """
     if cell.value(row) > 0:
         return Beyond(cell.witness)
-    proof = proving(cell.rows, row, hint) if hint else None
-    if proof is not None:
-        return Nothing(proof)
+    for hint in hints:
+        proof = proving(cell.rows, row, hint)
+        if proof is not None:
+            return Nothing(proof)
     point = _highest(cell, row)
     if isinstance(point, Nothing):
         return point
@@ -182,21 +183,22 @@ def _rounded(value: Fraction, bits: int) -> Fraction:
 
 
 def branch(
-    cell: ExactCell, differences: dict[tuple[int, int], tuple[int, Row]], width: int, hint: Sequence[int] = ()
+    cell: ExactCell, differences: dict[tuple[int, int], tuple[int, Row]], width: int,
+    hints: Sequence[Sequence[int]] = (),
 ) -> list[Child | Omitted]:
     """Cut a cell to where each candidate of a unit wins.
 
     Args:
         differences: for each pair of candidates i < j the name and the row of candidate i minus candidate j.
         width: the number of candidates.
-        hint: see ``beyond``; tried for every candidate.
+        hints: see ``beyond``; tried for every candidate.
     """
-    return [_claim(cell, differences, width, candidate, hint) for candidate in range(width)]
+    return [_claim(cell, differences, width, candidate, hints) for candidate in range(width)]
 
 
 def _claim(
     cell: ExactCell, differences: dict[tuple[int, int], tuple[int, Row]], width: int, candidate: int,
-    hint: Sequence[int],
+    hints: Sequence[Sequence[int]],
 ) -> Child | Omitted:
     for rival in range(width):
         if rival == candidate:
@@ -208,10 +210,10 @@ def _claim(
             if row[-1] < 0 or (row[-1] == 0 and rival < candidate):
                 return Omitted(candidate, rival, ())
             continue
-        found = beyond(cell, row, hint)
+        found = beyond(cell, row, hints)
         if isinstance(found, Nothing):
             return Omitted(candidate, rival, tuple(cell.names[i] for i in found.basis))
-        if isinstance(beyond(cell, [-v for v in row], hint), Beyond):
+        if isinstance(beyond(cell, [-v for v in row], hints), Beyond):
             cell = cell.with_row(sign * (name + 1), row, found.point)
     return Child(candidate, cell)
 

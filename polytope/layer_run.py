@@ -148,7 +148,7 @@ class LayerRun:
             for p in pairs
         }
         cell = self._space.exact_cell(stack, top, self._exact_rows(int(stack.seed[top])))
-        found = branch(cell, rows, width, stack.tight[top].tolist())
+        found = branch(cell, rows, width, self._hints(top))
         for item in found:
             if isinstance(item, Omitted):
                 self._note([self._layer.first + unit, item.candidate, item.rival, *item.names])
@@ -160,6 +160,12 @@ class LayerRun:
         for slot, child in enumerate(reversed(children), top):
             self._fill(slot, unit, child)
         self._control[DEPTH] += len(children) - 1
+
+    def _hints(self, place: int) -> list[list[int]]:
+        """Return rows that may prove bounds of a cell: those of the search's vertex, those through each corner."""
+        stack = self._stack
+        sides = stack.sides[place, : int(stack.corner_count[place])].tolist()
+        return [stack.tight[place].tolist(), *([sides[k - 1], side] for k, side in enumerate(sides))]
 
     def _fill(self, slot: int, unit: int, child: Child) -> None:
         """Write a child of the exact branching into a place of the stack that holds its parent."""

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exactbox.polytope import exact_cells
 from exactbox.polytope.chart import chart
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.enumeration import Space
@@ -24,9 +25,10 @@ from exactbox.polytope.exact_cells import (
     solve_integers,
 )
 from exactbox.polytope.layer_rows import ExactRows, FloatRows, Floats, layers
-from exactbox.polytope.program import Program
+from exactbox.polytope.program import Max, Port, Program
 from exactbox.polytope.rational import exact, from_fractions
-from tests.nets import BATTERY, random_mlp
+from exactbox.polytope.split_tree import Leaf, split_tree
+from tests.nets import BATTERY, mlp, random_mlp
 from tests.strategies import programs
 
 DOMAINS: dict[str, Domain] = {
@@ -143,7 +145,45 @@ def test_beyond_a_row_that_only_touches_there_is_nothing() -> None:
     assert isinstance(found, Nothing) and sorted(found.basis) == [2, 3]
     assert proving(UNIT_SQUARE.rows, [1, 1, -2], (2, 3)) == (2, 3)
     assert proving(UNIT_SQUARE.rows, [1, 1, -2], (0, 3)) is None
-    assert isinstance(beyond(UNIT_SQUARE, [1, 1, -2], (2, 3)), Nothing)
+    assert isinstance(beyond(UNIT_SQUARE, [1, 1, -2], [(0, 3), (2, 3)]), Nothing)
+
+
+class NeededAnLP(AssertionError):
+    """The test's own: no hint was enough."""
+
+
+def no_lp(cell: ExactCell, row: list[int]) -> Nothing:
+    raise NeededAnLP(f"{cell.names}: {row}")
+
+
+@pytest.mark.parametrize(("row", "basis"), [([1, 1, -2], (2, 3)), ([3, 0, -3], (2,)), ([0, -5, -1], (1,))])
+def test_hints_prove_without_an_lp_what_one_of_them_proves(
+    row: list[int], basis: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exact_cells, "_highest", no_lp)
+    corners = [(-1, -1), (3, 0), (0, 1), (1, 2), (2, 3)]
+    for hints in (corners, corners[::-1]):
+        found = beyond(UNIT_SQUARE, row, hints)
+        assert isinstance(found, Nothing) and found.basis == basis
+    with pytest.raises(NeededAnLP):
+        beyond(UNIT_SQUARE, row, [(0, 1) if row[0] else (2, 3)])
+
+
+def test_recorded_rows_parallel_to_a_side_need_an_lp_only_where_they_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers: list[list[Fraction] | Nothing] = []
+    highest = exact_cells._highest
+
+    def noted(cell: ExactCell, row: list[int]) -> list[Fraction] | Nothing:
+        answers.append(highest(cell, row))
+        return answers[-1]
+
+    monkeypatch.setattr(exact_cells, "_highest", noted)
+    linear = mlp([([[3, 0], [1, 0], ["1/10", 0], [0, "-3/10"]], ["-10/3", "-1/3", "1/3", "-1/3"])])
+    groups = np.array([[-1, 0, 1], [-1, 2, 3]])
+    program = Program(linear.inputs, (*linear.instructions, Max(2, groups)), Port("y", (1, 2)))
+    items = list(split_tree(Space(program, DOMAINS["square"], recording=True)))
+    assert sum(isinstance(item, Leaf) for item in items) == 2
+    assert answers and not any(isinstance(answer, Nothing) for answer in answers)
 
 
 def test_beyond_a_row_that_cuts_there_is_a_point() -> None:
