@@ -129,7 +129,7 @@ def test_the_vertices_of_faces_in_order() -> None:
 
 
 def test_two_vertices_come_by_their_coordinates() -> None:
-    assert [cube([0], [1]).corner(i) for i in ring(cube([0], [1]))] == [(0,), (1,)]
+    assert [cube([0], [1]).corner(i) for i in ring(cube([0], [1]))] == [(Fraction(0),), (Fraction(1),)]
     triangle = cube([0, 0], [1, 1]).cut((-1, -1, 1), 1)
     assert triangle is not None and sorted(ring(triangle)) == [0, 1, 2]
 
