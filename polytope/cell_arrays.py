@@ -86,14 +86,16 @@ def capacity(dimension: int, rows: int, units: int) -> int:
 
 
 def float_rows(rows: npt.NDArray[np.object_]) -> tuple[Floats, Floats]:
-    """Enclose integer rows (m, n+1), scaled to gradients near 1."""
+    """Enclose integer rows (m, n+1), scaled to gradients near 1; a constant that overflows is not known at all."""
     scaled = np.zeros(rows.shape)
     radius = np.zeros(rows.shape)
     for i, row in enumerate(rows):
         size = max(abs(int(v)) for v in row[:-1]).bit_length()
         fractions = Rationals(row, 1 << size)
         scaled[i] = fractions.to_float()
-        if not exact(scaled[i]).equals(fractions):
+        if not np.isfinite(scaled[i]).all():
+            scaled[i, -1], radius[i, -1] = 0.0, np.inf
+        elif not exact(scaled[i]).equals(fractions):
             radius[i] = np.abs(scaled[i]) * 2.0**-52 + 2.0**-1000
     return normalised(scaled, radius)
 

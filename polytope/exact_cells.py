@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -220,9 +219,7 @@ def _claim(
 
 def equal_floats(witness: Sequence[Fraction]) -> list[float] | None:
     """Return a point as floats where they are equal to it."""
-    floats = [float(value) for value in witness]
-    if not all(math.isfinite(value) for value in floats):
-        return None
-    same = from_fractions(witness).equals(exact(np.array(floats, dtype=np.float64)))
-    return floats if same else None
+    point = from_fractions(witness)
+    floats = point.to_float()
+    return floats.tolist() if np.isfinite(floats).all() and exact(floats).equals(point) else None
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from exactbox.polytope import layer_run
 from exactbox.polytope.domain import Domain, box, everything
+from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.enumeration import Cell, Progress, Space, enumerate_regions
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
@@ -217,6 +218,16 @@ def test_the_battery_in_a_box_beyond_the_floats(name: str) -> None:
     program, end = BATTERY[name](), Fraction(10) ** 400
     size = program.input_size
     assert found(program, box([-end] * size, [end] * size)) == vertex_regions(program, [-end] * size, [end] * size)
+
+
+@pytest.mark.parametrize("name", BATTERY)
+def test_rows_and_witnesses_beyond_the_floats(name: str) -> None:
+    program, end = BATTERY[name](), Fraction(10) ** 400
+    size = program.input_size
+    domain = domain_from_rows([-end] * size, [*[None] * (size - 1), end], [[1] * size], [1 / end])
+    sides = [(*[ONE * (i == j) for j in range(size)], end) for i in range(size)]
+    rows = [*sides, (*[Fraction(0)] * (size - 1), -ONE, end), (*[-ONE] * size, 1 / end)]
+    assert found(program, domain) == eliminated_regions(program, rows)
 
 
 @pytest.mark.parametrize("start", [Fraction(0), Fraction(1, 3), Fraction(1, 10**400)])
