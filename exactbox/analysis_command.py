@@ -18,7 +18,7 @@ from exactbox.analysis_report import (
 from exactbox.analyzing import SECONDS, analyze
 from exactbox.datasets import read_dataset, split_data
 from exactbox.documents import Document
-from exactbox.drawing import drawing_of
+from exactbox.drawing import drawing_of, viewed
 from exactbox.files import check_writable
 from exactbox.partition_page import check_page, write_page
 from exactbox.partition_plot import draw_partition
@@ -99,7 +99,8 @@ def check_fits(options: AnalysisOptions, prepared: Prepared) -> None:
     """Refuse what does not fit the model before the regions are enumerated.
 
     Raises:
-        InputError: samples that are not the model's, or pictures of other dimensions than one and two.
+        InputError: samples that are not the model's, pictures of other dimensions than one and two or of nothing, or
+            what needs a decision where nothing is decided.
     """
     if options.locate:
         read_dataset(prepared.model.program, split_data(options.locate))
@@ -110,6 +111,11 @@ def check_fits(options: AnalysisOptions, prepared: Prepared) -> None:
             f"{asked}: a picture shows one or two dimensions, and the domain has {dimension}; give --plane X1 X2 X3 "
             "or --line X1 X2"
         )
+    if options.view is not None:
+        viewed(prepared.domain, options.view)
+    if prepared.plan.rule == "none" and (options.boundary is not None or options.colour == "class"):
+        asked = "--boundary" if options.boundary is not None else "--color class"
+        raise InputError(f"{asked}: nothing is decided ({prepared.plan.text}); state a rule with --decision")
 
 
 def answer(found: Enumerated, options: AnalysisOptions) -> Answers:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.boxes import cut_at
+from exactbox.boxes import DomainRead, cut_at
 from exactbox.partition import Partition, class_names
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
@@ -248,21 +248,36 @@ def title(found: Enumerated) -> str:
 
 def _window(found: Enumerated, view: View | None) -> tuple[Domain | None, str]:
     """Return what is shown of the domain, None for all of it, and what is said about it."""
-    domain = found.domain.domain
-    free = domain.free.tolist()
+    free = found.domain.domain.free.tolist()
     if view is not None:
-        low, high = (exact([end]).item(0) for end in view)
-        if low >= high:
-            raise InputError(f"view: expected a lower bound below the upper one, got {view[0]} and {view[1]}")
-        ends = {i: (low, high) for i in free}
+        cut = viewed(found.domain, view)
     elif found.has_shapes:
         return None, ""
     else:
-        ends = {i: _surroundings(found, i) for i in free}
-    said = "shown: " + " x ".join(f"[{decimal_text(a)}, {decimal_text(b)}]" for a, b in ends.values())
-    cut = cut_at(found.domain, {i: a for i, (a, _) in ends.items()}, {i: b for i, (_, b) in ends.items()}, said)
+        cut = _cut(found.domain, {i: _surroundings(found, i) for i in free})
     unbounded = "" if found.has_shapes else " of an unbounded domain"
-    return cut.domain, said + unbounded
+    return cut.domain, cut.text + unbounded
+
+
+def viewed(where: DomainRead, view: View) -> DomainRead:
+    """Return what a view shows of a domain.
+
+    Raises:
+        InputError: nothing, or the view is no interval.
+    """
+    low, high = (exact([end]).item(0) for end in view)
+    if low >= high:
+        raise InputError(f"view: expected a lower bound below the upper one, got {view[0]} and {view[1]}")
+    try:
+        return _cut(where, {i: (low, high) for i in where.domain.free.tolist()})
+    except InputError:
+        raise InputError(f"view: expected an interval that meets the domain, {where.text}, got {view[0]} to "
+                         f"{view[1]}") from None  # fmt: skip
+
+
+def _cut(where: DomainRead, ends: Mapping[int, tuple[Fraction, Fraction]]) -> DomainRead:
+    said = "shown: " + " x ".join(f"[{decimal_text(a)}, {decimal_text(b)}]" for a, b in ends.values())
+    return cut_at(where, {i: a for i, (a, _) in ends.items()}, {i: b for i, (_, b) in ends.items()}, said)
 
 
 def _surroundings(found: Enumerated, i: int) -> tuple[Fraction, Fraction]:

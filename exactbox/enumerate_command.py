@@ -18,6 +18,7 @@ from exactbox.interrupting import Interrupt
 from exactbox.long_runs import Limits
 from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.enumeration import Progress
+from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
 from exactbox.region_counts import Counts
 from exactbox.region_table import column_names
@@ -91,7 +92,7 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
 
 def _prepared(options: EnumerateOptions) -> Prepared:
     model = options.load()
-    return prepare(
+    prepared = prepare(
         model,
         domain=stated_box(model, options),
         plane=options.plane,
@@ -102,6 +103,10 @@ def _prepared(options: EnumerateOptions) -> Prepared:
         output_row=options.output_row,
         target=options.target,
     )
+    if options.target is not None and prepared.plan.rule != "sign":
+        raise InputError(f"--target: chooses the output whose sign decides, and needs --decision sign; the rule is "
+                         f"{prepared.plan.text}")  # fmt: skip
+    return prepared
 
 
 def _found(

@@ -355,3 +355,18 @@ def test_what_is_read_is_not_overwritten(refused: Refused, tmp_path: Path, argum
     said = refused(*arguments)
     assert "which is read" in said or "name this file" in said
     assert {(tmp_path / name).read_text() for name in ("m.onnx", "x.csv", "names.json")} == {"kept"}
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("--plot", "a.png", "--view", "1", "0"), "view: expected a lower bound below the upper one, got 1 and 0"),
+    (("--plot", "a.png", "--view", "nan", "1"), "expected a number"),
+    (("--plot", "a.png", "--view", "5", "6"), "view: expected an interval that meets the domain, the box [-1, 1]"),
+    (("--decision", "none", "--boundary", "b.json"), "--boundary: nothing is decided"),
+    (("--decision", "none", "--plot", "a.png", "--color", "class"), "--color class: nothing is decided"),
+    (("--target", "1"), "--target: chooses the output whose sign decides"),
+])  # fmt: skip
+def test_what_regions_cannot_show_is_refused_before_they_are_found(
+    refused: Refused, tmp_path: Path, arguments: tuple[str, ...], message: str
+) -> None:
+    onnx.save(linear([1, 2], np.eye(2, dtype=np.float32)), tmp_path / "m.onnx")
+    assert message in refused("enumerate", "m.onnx", "--box", "-1", "1", *arguments)
