@@ -84,6 +84,8 @@ def _csv(path: Path, size: int, names: Sequence[str]) -> _Parts:
     if len(lines[0]) != size + 1:
         expected = f"{size + 1} columns, a coefficient for each input and the bound"
         raise InputError(f"{path}: expected {expected}, got {len(lines[0])}")
+    if not body:
+        raise InputError(f"{path}: expected rows below the header, got none; without a domain the regions are in R^d")
     first = 2 if header else 1
     rows: list[Row] = []
     for number, line in zip(range(first, first + len(body)), body, strict=True):
@@ -98,7 +100,9 @@ def _json(path: Path, size: int, names: Sequence[str]) -> _Parts:
     del names
     try:
         # numbers stay text: a decimal is exact, a float is not
-        content: object = json.loads(path.read_bytes(), parse_float=str, parse_int=str, parse_constant=str)
+        content: object = json.loads(
+            path.read_bytes(), object_pairs_hook=_distinct, parse_float=str, parse_int=str, parse_constant=str
+        )
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
@@ -109,6 +113,14 @@ def _json(path: Path, size: int, names: Sequence[str]) -> _Parts:
     lower, upper = (_bounds(key, found.get(key), size) for key in KEYS[:2])
     rows, equations = (_rows(key, found.get(key, []), size) for key in KEYS[2:])
     return lower, upper, rows, equations
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """Refuse a key that is given twice: either value could be meant."""
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise InputError(f"a key is given twice among {', '.join(key for key, _ in pairs)}")
+    return found
 
 
 def _bounds(key: str, value: object, size: int) -> list[Fraction | None]:
