@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from exactbox.documents import Document, model_document, number
 from exactbox.region_counts import Counts
-from exactbox.report import Block
+from exactbox.report import Block, counted
 from exactbox.rounding import decimal_text
 from exactbox.slices import Slice
 
@@ -49,8 +49,8 @@ def blocks(found: Counts) -> list[Block]:
     """Return the summary for people as (label, lines)."""
     source, program = found.model.source, found.model.program
     listed = [
-        ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {program.input_size} inputs, "
-                   f"{program.unit_count} units"]),
+        ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {counted(program.input_size, 'input')}, "
+                   f"{counted(program.unit_count, 'unit')}"]),
         ("slice", [] if found.model.slice is None else [found.model.slice.text]),
         ("domain", [found.domain.text]),
         ("regions", [_count_words(found)]),
@@ -92,8 +92,8 @@ def not_claimed(found: Counts) -> list[str]:
 
 def _count_words(found: Counts) -> str:
     if found.complete:
-        return f"{found.regions} full-dimensional activation regions, complete: {found.reason}"
-    return f"{found.regions} full-dimensional activation regions found, INCOMPLETE: {found.reason}"
+        return f"{counted(found.regions, 'full-dimensional activation region')}, complete: {found.reason}"
+    return f"{counted(found.regions, 'full-dimensional activation region')} found, INCOMPLETE: {found.reason}"
 
 
 def _class_words(found: Counts) -> list[str]:
@@ -109,7 +109,7 @@ def _hanging_words(found: Counts) -> list[str]:
     if found.neighbor_pairs is None or found.mean_facets is None:
         return []
     return [
-        f"{found.neighbor_pairs} pairs of neighbours; a region has {decimal_text(found.mean_facets)} facets on "
-        "average, the domain's included",
-        f"{found.linear_regions} linear regions: neighbours with equal affine maps taken as one",
+        f"{counted(found.neighbor_pairs, 'pair')} of neighbours; a region has {decimal_text(found.mean_facets)} facets "
+        "on average, the domain's included",
+        f"{counted(found.linear_regions or 0, 'linear region')}: neighbours with equal affine maps taken as one",
     ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from exactbox.documents import Document, model_document, number
 from exactbox.neighborhood import Neighborhood, Passage
-from exactbox.report import Block
+from exactbox.report import Block, counted
 from exactbox.rounding import decimal_text, exact_text
 from exactbox.tables import Columns, Record
 
@@ -84,13 +84,13 @@ def blocks(found: Neighborhood) -> list[Block]:
     by_depth = ", ".join(f"{count} at depth {depth}" for depth, count in zip(range(len(counts)), counts, strict=True))
     state = "complete" if found.complete else "INCOMPLETE"
     return [
-        ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {program.input_size} inputs, "
-                   f"{program.unit_count} units"]),
+        ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {counted(program.input_size, 'input')}, "
+                   f"{counted(program.unit_count, 'unit')}"]),
         ("input", [f"{found.input.origin}: {found.input.point.size} values", found.input.rounding]),
         ("domain", [found.domain.text]),
         ("start", [start_words(found)]),
-        ("regions", [f"{len(found)} within {found.depth} facets of the input's, {state}: {found.reason}", by_depth,
-                     f"{found.seconds:.2f} s"]),
+        ("regions", [f"{len(found)} within {counted(found.depth, 'facet')} of the input's, {state}: {found.reason}",
+                     by_depth, f"{found.seconds:.2f} s"]),
         *_open(found),
         ("decision", [found.plan.text, *([f"at the input: {found.input_class}"] if found.input_class else [])]),
         ("facets", _passages(found)),
@@ -116,7 +116,7 @@ def not_claimed(found: Neighborhood) -> list[str]:
     """Say what a walk does not show."""
     said = [] if found.complete else ["that these are all regions within the depth"]
     if found.depth > 0:
-        said.append(f"facets between two regions that are both {found.depth} facets away")
+        said.append(f"facets between two regions that are both {counted(found.depth, 'facet')} away")
     if found.classes:
         said.append("that a region has one class: it is the class at the witness, and a region may hold several")
     return [*said, "what a runtime computes in floating point: regions are those of the exact function"]

@@ -78,6 +78,15 @@ def wrap(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
+def counted(count: int, noun: str) -> str:
+    """Say how many there are.
+
+    >>> counted(1, "region"), counted(0, "region")
+    ('1 region', '0 regions')
+    """
+    return f"{count} {noun}" + "s" * (count != 1)
+
+
 def confirmation_words(source: ImportedModel) -> str:
     """Say what the comparison with the runtime gave."""
     found = source.confirmation

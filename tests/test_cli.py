@@ -14,7 +14,7 @@ import pytest
 
 from exactbox import __version__
 from exactbox.cli import run
-from tests.exactbox_.onnx_nets import beyond_floats
+from tests.exactbox_.onnx_nets import beyond_floats, scalar_sign
 from tests.source_tree import REPOSITORY
 
 DATA = REPOSITORY / "exactbox" / "data"
@@ -292,3 +292,11 @@ def test_outputs_beyond_the_floats(command: Command, arguments: tuple[str, ...],
     assert command(verb, str(model), *options)[0] == 0
     code, out, err = command(verb, str(model), *options, "--json")
     assert code == 0 and parsed(out)["exit_code"] == 0 and "Warning" not in err
+
+
+def test_one_of_a_kind_is_singular(command: Command, tmp_path: Path) -> None:
+    model = str(scalar_sign(tmp_path))
+    whole = " ".join(command("enumerate", model, "--neighbors", "--box", "0", "1")[1].split())
+    assert "2 inputs, 0 units" in whole and "1 full-dimensional activation region, complete" in whole
+    assert "0 pairs of neighbours" in whole and "1 linear region:" in whole
+    assert "1 within 1 facet of the input's" in command("neighbors", model, "--input", "0,0")[1]

@@ -227,7 +227,7 @@ def test_words(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     )
     text = " ".join(out.split())
     assert (code, err) == (0, "") and str(out_file) in out and out_file.is_file()
-    for words in ("7 within 1 facets", "complete: all regions", "1 at depth 0, 6 at depth 1", "switches",
+    for words in ("7 within 1 facet of", "complete: all regions", "1 at depth 0, 6 at depth 1", "switches",
                   "weights of virginica change: ", "at the input: virginica"):  # fmt: skip
         assert words in text
     code, out, _ = execute(capsys, "neighbors", IRIS, "-i", FLOWERS, "--row", 3, "--max-regions", 2, "--depth", 3)
