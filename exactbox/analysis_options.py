@@ -18,7 +18,8 @@ def analysis_options(command: _F) -> _F:
         click.option("--analysis-seconds", type=click.FloatRange(0), default=60.0, show_default=True, metavar="T",
                      help="Time for each analysis that takes a linear program a region."),
         click.option("--locate", multiple=True, metavar="DATA", help="List the regions that contain each sample of a "
-                     ".npy, .npz or .csv file; with several inputs name=file, repeated."),
+                     ".npy, .npz or .csv file; with several inputs name=file, repeated. On a plane or "
+                     "line, of s and t."),
         click.option("--boundary", metavar="FILE.json", help="Write the decision boundary: exact polytopes on which "
                      "several classes attain the maximum."),
         click.option("--plot", metavar="FILE", help="Draw the regions of a domain of one or two dimensions: .png or "

@@ -131,7 +131,7 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
 
         loaded = loaded.on(_read_info(where, "slice", lambda: slice_of_texts([str(point) for point in points])))
     found = program_hash(loaded.program)
-    stated = "".join(f", {name} {value}" for name, value in _given(info).items())
+    stated = "".join(f", {name} {value}" for name, value in _given({**info, **_overriding(options)}).items())
     if found != sha256:
         raise InputError(
             f"{where}: speaks of program {sha256}, but {model}{stated} lowers to {found}: another model, other options "
@@ -161,6 +161,14 @@ def _given(info: Mapping[str, Any]) -> dict[str, str]:
     given = {name: _shown(info[name]) for name in ("output", "dims", "fix", "mean", "std") if info.get(name)}
     points = info.get("slice")
     return {**given, "restricted to": f"the slice through its {len(points)} recorded points"} if points else given
+
+
+def _overriding(options: ModelOptions) -> dict[str, object]:
+    """Return the options that are taken instead of the certificate's, as it would write them."""
+    pairs = {"dims": options.dims, "fix": options.fix}
+    listed = {name: [f"{key}={value}" for key, value in some.items()] for name, some in pairs.items() if some}
+    single = {"output": options.output, "mean": options.mean, "std": options.std}
+    return {**listed, **{name: value for name, value in single.items() if value is not None}}
 
 
 def _shown(value: object) -> str:

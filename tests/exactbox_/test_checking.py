@@ -44,7 +44,7 @@ def test_another_model(saved: Path) -> None:
 
 
 def test_other_options(saved: Path) -> None:
-    with pytest.raises(InputError, match="lowers to"):
+    with pytest.raises(InputError, match=r"mean 1 lowers to"):
         check(saved, IRIS, options=ModelOptions(mean=1))
 
 
