@@ -95,7 +95,7 @@ def parx(layers: Layers) -> Callable[[], int]:
 
 
 def _torch_net(layers: Layers) -> Any:
-    import torch
+    import torch  # pyright: ignore[reportMissingImports]
 
     parts: list[Any] = []
     for weight, bias in layers:

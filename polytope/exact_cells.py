@@ -91,7 +91,7 @@ def beyond(cell: ExactCell, row: Row, hints: Sequence[Sequence[int]] = ()) -> Be
         proof = proving(cell.rows, row, hint)
         if proof is not None:
             return Nothing(proof)
-    point = _highest(cell, row)
+    point = highest(cell, row)
     if isinstance(point, Nothing):
         return point
     here, there = cell.value(row), evaluate(row, point)
@@ -100,7 +100,7 @@ def beyond(cell: ExactCell, row: Row, hints: Sequence[Sequence[int]] = ()) -> Be
     return Beyond(_shortened(cell, row, inner))
 
 
-def _highest(cell: ExactCell, row: Row) -> list[Fraction] | Nothing:
+def highest(cell: ExactCell, row: Row) -> list[Fraction] | Nothing:
     """Maximise a row over a cell: a point where it is positive, or the rows that prove that there is none."""
     n = len(row) - 1
     table = int_array([v for r in cell.rows for v in r]).reshape(-1, n + 1)

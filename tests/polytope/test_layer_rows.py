@@ -160,7 +160,7 @@ def no_lp(cell: ExactCell, row: list[int]) -> Nothing:
 def test_hints_prove_without_an_lp_what_one_of_them_proves(
     row: list[int], basis: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exact_cells, "_highest", no_lp)
+    monkeypatch.setattr(exact_cells, "highest", no_lp)
     corners = [(-1, -1), (3, 0), (0, 1), (1, 2), (2, 3)]
     for hints in (corners, corners[::-1]):
         found = beyond(UNIT_SQUARE, row, hints)
@@ -171,13 +171,13 @@ def test_hints_prove_without_an_lp_what_one_of_them_proves(
 
 def test_recorded_rows_parallel_to_a_side_need_an_lp_only_where_they_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     answers: list[list[Fraction] | Nothing] = []
-    highest = exact_cells._highest
+    search = exact_cells.highest
 
     def noted(cell: ExactCell, row: list[int]) -> list[Fraction] | Nothing:
-        answers.append(highest(cell, row))
+        answers.append(search(cell, row))
         return answers[-1]
 
-    monkeypatch.setattr(exact_cells, "_highest", noted)
+    monkeypatch.setattr(exact_cells, "highest", noted)
     linear = mlp([([[3, 0], [1, 0], ["1/10", 0], [0, "-3/10"]], ["-10/3", "-1/3", "1/3", "-1/3"])])
     groups = np.array([[-1, 0, 1], [-1, 2, 3]])
     program = Program(linear.inputs, (*linear.instructions, Max(2, groups)), Port("y", (1, 2)))
