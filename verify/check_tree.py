@@ -9,25 +9,16 @@ import gzip
 import hashlib
 import io
 import json
+import math
 import zlib
 from collections.abc import Callable, Iterator
 from itertools import accumulate, pairwise
 from operator import mul, sub
 from typing import Any, NamedTuple
 
-from exactbox.verify.check import (
-    MAX_BYTES,
-    Domain,
-    Program,
-    Rejected,
-    beside,
-    fields,
-    form,
-    need,
-    opened,
-    vector,
-)
+from exactbox.verify.check import MAX_BYTES, Domain, Program, Rejected, beside, fields, form, need, opened, vector
 
+Form = tuple[int, ...]  # an affine function of D's free coordinates: its gradient, then its constant
 MAX_TEXT = 1 << 36  # bytes of the unpacked text
 
 
@@ -63,11 +54,16 @@ def unpacked(data: bytes) -> Iterator[bytes]:
         raise Rejected(f"certificate: no gzip file: {error}", 3) from None
 
 
+def primitive(row: Form) -> Form:
+    """Divide a row that is not constant by the greatest common divisor of its entries."""
+    divisor = math.gcd(*row)
+    return tuple(v // divisor for v in row)
+
+
 class Unit(NamedTuple):
-    """One group: which max, the vector and the entries that are candidates, the row for comparing with the first."""
+    """One group: which max, the entries that are candidates, and the row for comparing with the first."""
 
     layer: int
-    source: int
     group: list[int]
     first: int
 
@@ -81,18 +77,20 @@ class Tree:
         need(all(row.a or row.b >= 0 for row in self.domain.rows), "a row of the domain holds nowhere")
         self.free = [i for i in range(self.domain.size) if i not in self.domain.equations]
         halves = enumerate((dict(row.a), row.b) for row in self.domain.rows)
-        self.rows: dict[int, list[int]] = {k: [*(-a.get(i, 0) for i in self.free), b] for k, (a, b) in halves if a}
+        self.rows: dict[int, Form] = {k: (*(-a.get(i, 0) for i in self.free), b) for k, (a, b) in halves if a}
         maxima = [i for i, step in enumerate(program.steps) if step.op == "max"]
         self.ends = list(accumulate((program.steps[i].size for i in maxima), initial=0))
         self.layers = [i for i in maxima if program.steps[i].data]
         self.units: list[Unit] = []
         for layer, step in enumerate(program.steps[i] for i in self.layers):
             for group in step.data:
-                last = self.units[-1] if self.units else Unit(0, 0, [], len(self.domain.rows))
-                self.units.append(Unit(layer, step.srcs[0], group, last.first + len(last.group)))
+                last = self.units[-1] if self.units else Unit(0, [], len(self.domain.rows))
+                self.units.append(Unit(layer, group, last.first + len(last.group)))
         self.winners: list[int] = []  # of the units above
         self.vectors: list[list[list[list[int]]]] = []  # for each layer and coordinate: the vectors before the max
-        self.pending: list[tuple[int, int, int, dict[int, list[int]]]] = []  # unit, rows above, winner, more rows
+        self.forms: list[list[Form]] = []  # for each layer: the entries of its max's source, and 0
+        self.pending: list[tuple[int, int, int, dict[int, Form]]] = []  # unit, rows above, winner, more rows
+        self.known: dict[tuple[int, ...], Any] = {}
         self.regions, self.patterns = 0, hashlib.sha256()
 
     def grow(self) -> None:
@@ -113,18 +111,18 @@ class Tree:
         unit = self.units[number]
         if number == 0 or self.units[number - 1].layer < unit.layer:
             self._compose(unit.layer)
-        columns = [vectors[unit.source] for vectors in self.vectors[unit.layer]]
-        forms = [[column[j] for column in columns] if j >= 0 else [0] * len(columns) for j in unit.group]
+        forms = [self.forms[unit.layer][j] for j in unit.group]  # -1 is the 0 at the end
         line = next(self.lines, b"missing") if len(forms) > 1 else b""
-        lost = self.omitted(line, forms, unit.first, self.rows) if line else []
+        lost = self.omitted(line, forms, unit.first, self.rows, self.known) if line else []
         kept = [c for c in range(len(forms)) if c not in lost]
         need(kept, "a node keeps no candidate")
+        if len(kept) == 1:  # it wins everywhere
+            return self.pending.append((number, len(self.rows), kept[0], {}))
         for c in reversed(kept):
-            rivals = [r for r in range(len(forms)) if r != c and len(kept) > 1]
-            gaps = {r: list(map(sub, forms[c], forms[r])) for r in rivals}
+            gaps = {r: tuple(map(sub, forms[c], forms[r])) for r in range(len(forms)) if r != c}
             flat = {r: row[-1] for r, row in gaps.items() if not any(row[:-1])}
             need(all(v > 0 or (v == 0 and c < r) for r, v in flat.items()), "a candidate is kept that never wins")
-            added = {unit.first + r: row for r, row in gaps.items() if r not in flat}
+            added = {unit.first + r: primitive(row) for r, row in gaps.items() if r not in flat}
             self.pending.append((number, len(self.rows), c, added))
 
     def _compose(self, layer: int) -> None:
@@ -135,9 +133,11 @@ class Tree:
         equations, size, scale = self.domain.equations, range(self.domain.size), self.domain.scale
         starts = [[-equations[j][0].get(i, 0) if j in equations else scale * (i == j) for j in size] for i in self.free]
         points = [*((start, 0) for start in starts), ([equations[j][1] if j in equations else 0 for j in size], scale)]
-        del self.vectors[layer:]
+        del self.vectors[layer:], self.forms[layer:]
         runs = zip(points, self.vectors[-1] if layer else [[]] * len(points), strict=True)
         self.vectors.append([self.program.forward(chosen, point, old, self.layers[layer]) for point, old in runs])
+        (source,) = self.program.steps[self.layers[layer]].srcs
+        self.forms.append([*zip(*(run[source] for run in self.vectors[layer]), strict=True), (0,) * len(points)])
 
     def _region(self, line: bytes) -> None:
         """Check that a point lies strictly inside the cell, and count its pattern."""
