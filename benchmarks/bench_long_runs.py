@@ -52,7 +52,7 @@ def measure(net: str, out: str, words: list[str]) -> dict[str, float]:
     from exactbox.enumerating import prepare
     from exactbox.long_runs import Limits
     from exactbox.region_table import column_names
-    from exactbox.streaming import Ways, long_run
+    from exactbox.run_results import Ways, long_run
     from exactbox.tables import write_table
 
     began, used = time.monotonic(), time.process_time()

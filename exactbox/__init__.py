@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from exactbox.comparing import Comparison, compare
     from exactbox.enumerating import Enumerated, enumerate
     from exactbox.importers.inventory import Inventory
+    from exactbox.iterating import iter_regions
     from exactbox.loading import Model, inventory, load
     from exactbox.neighborhood import Neighborhood, neighbors
     from exactbox.polytope.domain import Domain, box, everything
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
         UnsupportedModelError,
     )
     from exactbox.polytope.region import Region, RegionsAt
-    from exactbox.region_stream import iter_regions
     from exactbox.regions import region_at, regions_at
 
 __version__ = "0.1.0"
@@ -99,7 +99,7 @@ _HOME = {
     "enumerate": "exactbox.enumerating",
     "everything": "exactbox.polytope.domain",
     "inventory": "exactbox.loading",
-    "iter_regions": "exactbox.region_stream",
+    "iter_regions": "exactbox.iterating",
     "load": "exactbox.loading",
     "neighbors": "exactbox.neighborhood",
     "region_at": "exactbox.regions",

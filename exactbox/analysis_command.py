@@ -29,7 +29,7 @@ from exactbox.report import Block
 
 if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated
-    from exactbox.streaming import Prepared
+    from exactbox.run_results import Prepared
 
 
 @dataclass(frozen=True, kw_only=True)

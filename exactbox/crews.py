@@ -20,7 +20,7 @@ from exactbox import __version__
 from exactbox.interrupting import unheard
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.tasks import Task
-from exactbox.region_rows import Done, Job, Workshop
+from exactbox.run_rows import Done, Job, Workshop
 
 CONNECT_SECONDS = 10
 Outcome = tuple[Task, Done | None]
@@ -95,7 +95,7 @@ class Processes:
         return all(future.done() for future in self._started)
 
     def _open(self) -> ProcessPoolExecutor:
-        return ProcessPoolExecutor(self.size, get_context("spawn"), _begin, (pickle.dumps(self._job), os.getpid()))
+        return ProcessPoolExecutor(self.size, get_context("spawn"), _begin, (pickle.dumps(self._job),))
 
     def submit(self, task: Task, seconds: float, spread: int) -> None:
         """Have a task worked on."""
@@ -155,9 +155,13 @@ class Cluster:
         self._distributed: Any = importlib.import_module("distributed")
         self._closed: Any = getattr(self._distributed.client, "ClosedClientError", OSError)
         self._job, self._address = pickle.dumps(job), address
+        # A client that fails to start must be closed here: left to garbage collection while a later one starts, it
+        # would wait for ever for the lock that the later one holds.
+        self._client: Any = self._distributed.Client.__new__(self._distributed.Client)
         try:
-            self._client: Any = self._distributed.Client(address, timeout=CONNECT_SECONDS, set_as_default=False)
+            self._client.__init__(address, timeout=CONNECT_SECONDS, set_as_default=False)
         except (OSError, ValueError, TimeoutError) as error:
+            self._client.close(timeout=CONNECT_SECONDS)
             raise InputError(f"scheduler {address}: cannot be reached: {error}; is it running, and is the address "
                              "that of a Dask scheduler, such as tcp://10.0.0.1:8786?") from None  # fmt: skip
         self._given: dict[Any, Task] = {}
@@ -251,7 +255,7 @@ def _workshop(job: bytes) -> Workshop:
 _JOB: list[bytes] = []
 
 
-def _begin(job: bytes, parent: int) -> None:
+def _begin(job: bytes) -> None:
     """Prepare a process: Ctrl-C is the parent's affair, and with the parent it ends."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _JOB[:] = [job]

@@ -23,7 +23,7 @@ from exactbox.progress import Stages
 from exactbox.region_counts import Counts
 from exactbox.region_table import column_names
 from exactbox.report import print_blocks
-from exactbox.streaming import Found, Prepared, Ways, long_run
+from exactbox.run_results import Found, Prepared, Ways, long_run
 from exactbox.tables import check_table, write_table
 from exactbox.verify.certificate import program_file
 

@@ -31,9 +31,9 @@ from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
 from exactbox.region_counts import Counts
+from exactbox.run_results import Found, Prepared, Ways, long_run
 from exactbox.saving import Info, model_info
 from exactbox.slices import read_slice, slice_domain
-from exactbox.streaming import Found, Prepared, Ways, long_run
 from exactbox.verify.tree_certificate import certified_regions
 from exactbox.witness_classes import classes_at
 

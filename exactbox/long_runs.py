@@ -16,8 +16,8 @@ from exactbox.polytope.cell_kernels import Ints
 from exactbox.polytope.enumeration import Progress, Space
 from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.tasks import Keyer, Place, Task, halves, keyer
-from exactbox.region_parts import BEYOND, CLASS, FACETS
-from exactbox.region_rows import Rows, Workshop, first_rows
+from exactbox.run_parts import BEYOND, CLASS, FACETS
+from exactbox.run_rows import Rows, Workshop, first_rows
 from exactbox.run_state import RunState
 
 SHORTEST, LONGEST = 0.05, 1.0

@@ -25,8 +25,8 @@ from exactbox.files import check_writable
 from exactbox.polytope.cell_kernels import Refs
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.tasks import Place, Task, first_task
-from exactbox.region_parts import read_rows, write_parts
-from exactbox.region_rows import Done, Rows, Workshop
+from exactbox.run_parts import read_rows, write_parts
+from exactbox.run_rows import Done, Rows, Workshop
 
 DATABASE = "run.sqlite"
 VERSION = 1

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactbox.polytope.errors import ExactboxError, InputError
-from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
+from exactbox.polytope.program import IndexArray
 from exactbox.polytope.rational import Rationals, exact
 
 AnyArray = npt.NDArray[Any]
@@ -182,11 +182,6 @@ def raise_unless(condition: bool, why: str) -> None:
     """Refuse the node unless the condition holds."""
     if not condition:
         raise RefusedError(why)
-
-
-def zero_index(shape: tuple[int, ...]) -> IndexArray:
-    """Return an index of the constant 0 everywhere."""
-    return np.full(shape, CONSTANT_ZERO, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)

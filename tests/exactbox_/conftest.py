@@ -33,7 +33,7 @@ def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("exactbox.long_runs.SHORTEST", 0.0)
     monkeypatch.setattr("exactbox.long_runs.LONGEST", 0.0)
     monkeypatch.setattr("exactbox.run_state.COMMIT_SECONDS", 0.0)
-    monkeypatch.setattr("exactbox.streaming.ALONE", -1.0)
+    monkeypatch.setattr("exactbox.run_results.ALONE", -1.0)
     monkeypatch.setattr("exactbox.crews.Processes.ready", lambda _: True)
 
 

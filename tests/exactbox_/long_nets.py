@@ -8,8 +8,8 @@ from pathlib import Path
 
 from exactbox.enumerating import Enumerated, prepare
 from exactbox.loading import Model
-from exactbox.region_rows import Job, Workshop
 from exactbox.region_table import records
+from exactbox.run_rows import Job, Workshop
 from exactbox.run_state import DATABASE
 
 UNIT = (-1, 1)

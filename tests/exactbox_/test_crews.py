@@ -20,10 +20,10 @@ from exactbox.long_runs import ATTEMPTS, Limits, LongRun
 from exactbox.polytope.enumeration import Progress
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.tasks import first_task
-from exactbox.region_rows import Done, Workshop, first_rows
 from exactbox.region_table import records
+from exactbox.run_results import Found
+from exactbox.run_rows import Done, Workshop, first_rows
 from exactbox.run_state import InMemory
-from exactbox.streaming import Found
 from tests.exactbox_.long_nets import UNIT, same, workshop_of
 
 
@@ -175,3 +175,13 @@ def test_work_is_pure(model: Model) -> None:
     short = first_rows(one.rows, 3)
     assert len(short) == 3 and short.facets is not None and one.rows.facets is not None
     assert len(short.facets.beyond) == int(one.rows.facets.degrees[:3].sum())
+
+
+def test_a_client_that_cannot_start_is_closed(model: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Open ones would be closed by garbage collection, perhaps in the middle of another's start, which then hangs."""
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr("exactbox.crews.CONNECT_SECONDS", 0.2)
+    for address in ("127.0.0.1", "tcp://127.0.0.1:1", "nonsense://there"):
+        with pytest.raises(InputError, match="cannot be reached"):
+            Cluster(workshop_of(model).job, address)
+        assert [client for client in distributed.Client._instances if client.status != "closed"] == []

@@ -24,14 +24,14 @@ from exactbox.cli import run
 from exactbox.enumerating import Enumerated, enumerate, prepare
 from exactbox.enumerating_report import document
 from exactbox.interrupting import Interrupt
+from exactbox.iterating import iter_regions
 from exactbox.loading import Model, load
 from exactbox.long_runs import Limits
 from exactbox.polytope.enumeration import Progress
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.region import Region
-from exactbox.region_stream import iter_regions
 from exactbox.region_table import records
-from exactbox.streaming import Ways, long_run
+from exactbox.run_results import Ways, long_run
 from tests.exactbox_.long_nets import UNIT, kept, names, same
 from tests.importers.onnx_models import mlp, save
 

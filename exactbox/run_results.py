@@ -26,8 +26,8 @@ from exactbox.polytope.rational import exact
 from exactbox.polytope.split_tree import Step
 from exactbox.polytope.tasks import keyer
 from exactbox.region_counts import Counts
-from exactbox.region_parts import WITNESS
-from exactbox.region_rows import Job, Rows, Workshop
+from exactbox.run_parts import WITNESS
+from exactbox.run_rows import Job, Rows, Workshop
 from exactbox.run_state import InFolder, InMemory, RunState
 from exactbox.saving import Info
 from exactbox.verify.tree_certificate import certified_regions

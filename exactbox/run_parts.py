@@ -12,7 +12,7 @@ import numpy as np
 from exactbox.files import sync_folder, write_whole
 from exactbox.polytope.borders import FacetTable
 from exactbox.polytope.tasks import Keys
-from exactbox.region_rows import Rows
+from exactbox.run_rows import Rows
 
 KEY, WITNESS, CLASS, INPUT, FACETS, BEYOND = "key", "witness", "class_at_witness", "input", "facets", "beyond"
 

@@ -13,7 +13,7 @@ from exactbox.long_runs import Limits
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Enumeration, Space
 from exactbox.polytope.region import Region
-from exactbox.streaming import Prepared, Ways, long_run
+from exactbox.run_results import Prepared, Ways, long_run
 
 
 def iter_regions(
