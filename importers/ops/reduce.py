@@ -39,7 +39,8 @@ def _of_nothing(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
     if math.prod(dims) and call.node.op in whole:
         call.refuse(f"a reduction of nothing is {whole[call.node.op]}, which is no real number")
     if min(call.integer_list(1, "axes") or [0]) < 0:
-        call.notes.append(f"{call.node}: a sum of nothing along an axis counted from the end, which onnxruntime keeps")
+        what = "a sum of nothing along an axis counted from the end"
+        call.notes.append(f"{call.node}: {what}, which onnxruntime may keep")
     call.check_size(dims)
     return call.builder.zeros(dims, data.dtype)
 

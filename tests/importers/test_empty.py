@@ -41,10 +41,15 @@ def test_a_sum_of_nothing_is_zero(op: str, keep: int, shape: tuple[int, ...], tm
 
 @pytest.mark.parametrize("op", ["ReduceSum", "ReduceL1"])
 def test_a_runtime_that_keeps_an_empty_axis_counted_from_the_end_is_reported(op: str, tmp_path: Path) -> None:
+    """Which of the two onnxruntime does differs between processes: it reads a place before its list of lengths."""
     path = save(single(op, (2, 0), ints(-1)), tmp_path)
     assert values(load(path, verify=False)) == [0, 0]
-    with pytest.raises(UnsupportedModelError, match="counted from the end, which onnxruntime keeps"):
-        load(path)
+    try:
+        found = load(path)
+    except UnsupportedModelError as error:
+        assert "counted from the end, which onnxruntime may keep" in str(error)
+    else:
+        assert found.confirmation.status == "confirmed"
 
 
 @pytest.mark.parametrize("op", ["ReduceSum", "ReduceL1", "ReduceMax", "ReduceMin", "ReduceMean"])
