@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -101,11 +98,11 @@ def check(
     found = CheckReport(str(where), True, "", report.lines, report.program_sha256, report.statement_sha256)
     if model is None:
         return found
-    binding = bind(str(where), content, report.program_sha256, Path(model), options or ModelOptions())
+    binding = bind(str(where), report, Path(model), options or ModelOptions())
     return replace(found, binding=binding, model=str(model))
 
 
-def bind(where: str, certificate: bytes, sha256: str, model: Path, options: ModelOptions) -> str:
+def bind(where: str, report: checker.Report, model: Path, options: ModelOptions) -> str:
     """Lower a model again and compare its program's hash with the certificate's; returns what was found, in words.
 
     Raises:
@@ -114,7 +111,7 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
     from exactbox.loading import load
     from exactbox.polytope.canonical import program_hash
 
-    info: dict[str, Any] = json.loads(_first_part(certificate))["info"]
+    info, sha256 = report.info, report.program_sha256
     loaded = load(
         model,
         output=options.output or _text(info.get("output")),
@@ -138,14 +135,6 @@ def bind(where: str, certificate: bytes, sha256: str, model: Path, options: Mode
             f"(--output, --mean, --std, --dim, --fix), or another version of the importer"
         )
     return f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program"
-
-
-def _first_part(certificate: bytes) -> bytes:
-    """Return the JSON object of an accepted certificate: of an enumeration, which is compressed, the first line."""
-    if not certificate.startswith(b"\x1f\x8b"):
-        return certificate
-    with gzip.open(io.BytesIO(certificate)) as text:
-        return text.readline(checker.MAX_BYTES)
 
 
 def _read(path: Path) -> bytes:

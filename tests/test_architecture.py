@@ -99,8 +99,8 @@ def test_checker_is_standard_library_only(path: Path) -> None:
 
 
 def is_checker(module: str) -> bool:
-    """Say whether the dotted name is the checker, one of its names, or the package on the way to it."""
-    return module in ("exactbox.verify", "exactbox.verify.check") or module.startswith("exactbox.verify.check.")
+    """Say whether the dotted name is a file of the checker, one of its names, or the package on the way to it."""
+    return module == "exactbox.verify" or re.fullmatch(r"exactbox\.verify\.check(_[a-z]+)?(\.\w+)?", module) is not None
 
 
 @pytest.mark.parametrize("path", [p for p in [CHECKER, *evidence_files()] if p.is_file()], ids=name_of)

@@ -23,7 +23,7 @@ from exactbox.polytope.rational import Rationals, from_fractions
 from exactbox.polytope.region import Region
 from exactbox.polytope.rows import Rows, integer_rows
 from exactbox.polytope.verdicts import Dropped, Free, Kept, Minimal, Same, Verdict
-from exactbox.verify import check
+from exactbox.verify import check, check_region
 
 Of = Literal["region", "decision"]
 Info = Mapping[str, str | Sequence[str]]
@@ -173,7 +173,7 @@ def read_certificate(path: str | os.PathLike[str]) -> Certificate:
         top = check.fields(check.read_json(data, "certificate"), "certificate", *check.CERTIFICATE)
         version, kind, program, info, statement, evidence = top
         sha256, name = check.fields(program, "program", "sha256", "file")
-        check.fields(statement, "statement", *check.STATEMENT)
+        check.fields(statement, "statement", *check_region.STATEMENT)
     except OSError as error:
         raise InputError(f"{path}: {error.strerror}") from None
     except check.Rejected as error:

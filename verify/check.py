@@ -1,26 +1,31 @@
 """The trusted base: decides whether a certificate proves its statement about a program file.
 
-The standard library, integers only, as FORMAT.md specifies. What else a file may state check_*.py, beside it, check.
-Usage: python check.py CERTIFICATE [PROGRAM]; exit code 0 accepted, 1 rejected, 3 malformed.
+The standard library, integers only, as FORMAT.md specifies. This file reads; check_<kind>.py, beside it, checks a kind.
+Usage: python check.py CERTIFICATE [PROGRAM]; exit code 0 accepted, 1 rejected, 3 malformed, 5 a file is missing here.
 """
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import json
 import math
 import os
 import re
-import runpy
 import sys
+import zlib
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from functools import cache, partial
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from itertools import accumulate, pairwise
 from operator import add, mul
 from typing import Any, NamedTuple, cast
 
 MAX_BYTES = 1 << 28  # of a file
+MAX_TEXT = 1 << 36  # of the text of a compressed one
 MAX_SIZE = 1 << 24  # entries of a vector
 MAX_BITS = 1 << 20  # of one number
 MAX_VECTOR_BITS = 1 << 33  # of all numbers of a vector
@@ -28,13 +33,14 @@ MAX_VECTOR_BITS = 1 << 33  # of all numbers of a vector
 Vector = tuple[list[int], int]  # numerators, and their common denominator
 Sparse = dict[int, int]  # the nonzero entries by index
 Winners = dict[int, list[int]]  # by max: for each group the index of the winner in its source
-Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, winner less rival there, winner is first
 
 RATIONAL = re.compile("(0|-?[1-9a-f][0-9a-f]{0,8191})(?:/([2-9a-f]|[1-9a-f][0-9a-f]{1,8191}))?")
 INTEGER = re.compile("0|-?[1-9][0-9]{0,8}")
+KIND = re.compile("[a-z]{1,32}")
 FILE_NAME = re.compile("[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
-STATEMENT = ("domain", "given", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
 CERTIFICATE = ("format", "kind", "program", "info", "statement", "evidence")
+SHIPPED = ("region", "given", "facets", "distances", "enumeration", "omitted")  # check_*.py of this version
+VERDICTS = {1: "rejected", 3: "malformed", 5: "nothing was checked, as the checker is incomplete"}
 INSTRUCTIONS = {
     "input": ("size",), "gather": ("srcs", "index"), "matmul": ("src", "rows", "shape", "weight"),
     "scale": ("src", "by"), "shift": ("src", "by"), "add": ("left", "right"), "max": ("src", "groups"),
@@ -42,7 +48,8 @@ INSTRUCTIONS = {
 
 
 class Rejected(Exception):
-    """Nothing is proved: the evidence does not suffice (``code`` 1), or a file is not in the format (3)."""
+    """Nothing is proved: the evidence does not suffice (``code`` 1), a file is not in the format (3), or
+    the checker lacks one of its own (5)."""
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
@@ -50,11 +57,12 @@ class Rejected(Exception):
 
 
 class Report(NamedTuple):
-    """What was proved: hashes of the program and of the statement, and the statement in words."""
+    """What was proved: hashes of the program and of the statement, the statement in words; and the unproved info."""
 
     program_sha256: str
     statement_sha256: str
     lines: tuple[str, ...]
+    info: dict[str, Any]
 
 
 def need(condition: object, message: str, code: int = 1) -> None:
@@ -328,89 +336,6 @@ class Domain:
         yield f"D: {len(self.rows)} inequalities, bounds among them, and {len(self.equations)} equations in all"
 
 
-class Region:
-    """What a certificate states of a region and a decision, checked when built."""
-
-    def __init__(self, program: Program, statement: Any, witness: Any) -> None:
-        domain, _, point, pattern, outputs, coef, intercept, decision, _, _ = fields(statement, "statement", *STATEMENT)
-        self.program, self.last, self.domain = program, len(program.steps) - 1, Domain(domain, program.steps[0].size)
-        self.winners, self.pairs = self._read_pattern(pattern)
-        self.point = vector(point, "point", self.domain.size)
-        need(self.domain.contains(self.point), "the point is not in the domain")
-        values = self._full_dimensional(vector(witness, "witness", self.domain.size))
-        self.values = [Fraction(value, program.steps[-1].scale * self.point[1]) for value in values]
-        self.outputs = integers(outputs, "outputs", 0, len(self.values), rising=True)
-        self._affine(array(coef, "coef", len(self.outputs)), vector(intercept, "intercept", len(self.outputs)))
-        self.rule = ""
-        if decision is not None:
-            self._decide(*fields(decision, "decision", "rule", "outputs", "chosen"))
-
-    def _read_pattern(self, pattern: Any) -> tuple[Winners, list[Pair]]:
-        winners: Winners = {}
-        pairs: list[Pair] = []
-        maxima = [i for i, step in enumerate(self.program.steps) if step.op == "max"]
-        for i, part in zip(maxima, array(pattern, "pattern", len(maxima)), strict=True):
-            (src,), groups = self.program.steps[i].srcs, self.program.steps[i].data
-            for g, w in enumerate(integers(array(part, "pattern", len(groups)), "pattern", 0, MAX_SIZE)):
-                form(w < len(groups[g]), f"pattern: instruction {i}, group {g} has no candidate {w}")
-                winners.setdefault(i, []).append(groups[g][w])
-                for r in (r for r in range(len(groups[g])) if r != w):
-                    ends = {j: v for j, v in ((groups[g][w], 1), (groups[g][r], -1)) if j >= 0}
-                    pairs.append((f"instruction {i}, group {g}: candidate {r}", src, ends, w < r))
-        return winners, pairs
-
-    def _full_dimensional(self, witness: Vector) -> list[int]:
-        """Check that the point lies in P and the witness in its relative interior; return the outputs at the point."""
-        need(self.domain.on_hull(*witness), "the witness violates an equation of the domain")
-        need(self.domain.contains(witness, strictly=True), "the witness is not strictly inside the domain")
-        runs = [self.program.forward(self.winners, place) for place in (self.point, witness)]
-        for name, src, ends, winner_first in self.pairs:
-            here, there = (sum(v * run[src][j] for j, v in ends.items()) for run in runs)
-            need(here >= 0, f"at the point, {name} beats the winner")
-            need(there >= 0, f"at the witness, {name} beats the winner")
-            need(there or not self.row(src, ends).a, f"at the witness, {name} ties, but not everywhere")
-            need(there or winner_first, f"{name} ties everywhere, and comes before the winner")
-        return runs[0][-1]
-
-    def _affine(self, coef: list[Any], intercept: Vector) -> None:
-        scale = self.program.steps[-1].scale
-        for output, line, constant in zip(self.outputs, coef, intercept[0], strict=True):
-            stated, den = vector(line, "coef", self.domain.size)
-            gradient, offset = self.program.pullback(self.winners, self.last, {output: 1})
-            right = all(gradient.get(i, 0) * den == v * scale for i, v in enumerate(stated))
-            need(right and offset * intercept[1] == constant * scale, f"coef or intercept: wrong for output {output}")
-
-    def _decide(self, rule: Any, outputs: Any, chosen: Any) -> None:
-        """Compare scores, each a weighted sum of outputs: argmin takes negatives, sign compares 0 with one output."""
-        self.rule = strings([rule], "decision: rule", "argmax", "argmin", "sign")[0]
-        self.compared = integers(outputs, "decision: outputs", 0, len(self.values), rising=True)
-        self.terms: dict[int, Sparse] = {j: {j: -1 if rule == "argmin" else 1} for j in self.compared}
-        if rule == "sign":
-            form(len(self.compared) == 1, "decision: the sign is that of one output")
-            self.terms = {0: {}, 1: {self.compared[0]: 1}}
-        self.chosen = integers([chosen], "decision: chosen", 0, MAX_SIZE)[0]
-        form(self.chosen in self.terms, "decision: the chosen one is not among those compared")
-        scores = {k: sum((v * self.values[j] for j, v in term.items()), Fraction(0)) for k, term in self.terms.items()}
-        gaps = {k: scores[self.chosen] - score for k, score in scores.items() if k != self.chosen}
-        self.margin = min(gaps.values(), default=None)
-        need(all(gap >= 0 for gap in gaps.values()), f"decision: {self.chosen} is beaten")
-        last = self.program.tie == "last" and rule != "sign"
-        need(all(gap or (k < self.chosen) == last for k, gap in gaps.items()), "decision: another one wins the tie")
-
-    def row(self, position: int, weights: Sparse) -> Row:
-        """Return the half-space of the input on which the weighted sum of a vector's entries is at least 0."""
-        gradient, constant = self.program.pullback(self.winners, position, weights)
-        return self.domain.reduced({i: -v for i, v in gradient.items()}, constant)
-
-    def rows(self, of: str) -> list[Row]:
-        """Return the rows of P ("region") or P' ("decision"), without the domain's."""
-        form(of == "region" or self.rule, "facets or distances of a decision that is not stated")
-        rows = [self.row(src, ends) for _, src, ends, _ in self.pairs]
-        rivals = [term for k, term in self.terms.items() if k != self.chosen] if of == "decision" else []
-        own = self.terms[self.chosen] if rivals else {}
-        return rows + [self.row(self.last, {**own, **{j: -v for j, v in term.items()}}) for term in rivals]
-
-
 def show(*values: Fraction | None) -> str:
     """Write rationals in decimal, long ones rounded, of many the first: what is exact is the statement's hash."""
     texts: list[str] = []
@@ -423,41 +348,26 @@ def show(*values: Fraction | None) -> str:
     return ", ".join([*texts, f"... {len(values)} numbers"] if len(values) > 8 else texts)
 
 
-def in_words(region: Region) -> Iterator[str]:
-    """State what a region certificate proves, but for facets and distances."""
-    domain, program, size = region.domain, region.program, region.domain.size
-    yield from domain.in_words()
-    yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
-    yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
-           f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
-    yield f"on P, outputs {region.outputs} of {json.dumps(program.output)} are W y + c, as in the certificate"
-    if region.rule:
-        labels = program.labels if len(program.labels) == len(region.terms) else []
-        label = f" ({json.dumps(labels[list(region.terms).index(region.chosen)])})" if labels else ""
-        how = "alone" if region.margin is None else f"by {show(region.margin)}" if region.margin else "by winning a tie"
-        yield f"at x0, {region.rule} of outputs {region.compared} is {region.chosen}{label}, {how}; so it is on P'"
+class Opened(NamedTuple):
+    """A certificate file: what its JSON object holds, the bytes of the program that it speaks of and their hash, and
+    the lines after the object."""
+
+    kind: str
+    info: dict[str, Any]
+    statement: Any
+    evidence: Any
+    program: bytes
+    program_sha256: str
+    lines: Iterator[bytes]
 
 
-def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report:
-    """Check a certificate against a program file: its bytes, or a function that reads it by name; raises Rejected."""
-    if certificate[:2] == b"\x1f\x8b":  # gzip: the regions of an enumeration
-        sha256, statement, lines = beside("tree")(certificate, program)
-    else:
-        sha256, data, statement, evidence = opened(certificate, "region", program)
-        witness, *parts = fields(evidence, "evidence", "witness", "given", "facets", "distances")
-        region = Region(Program(data), statement, witness)
-        lines = list(in_words(region))
-        for kind, part in zip(("given", "facets", "distances"), parts, strict=True):
-            if not (statement[kind] is part is None or statement[kind] == part == []):
-                lines += beside(kind)(region, statement[kind], part)
-    text = json.dumps({"program": sha256, "statement": statement}, sort_keys=True, separators=(",", ":"))
-    return Report(sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines))
-
-
-def opened(text: bytes, expected: str, program: bytes | Callable[[str], bytes]) -> list[Any]:
-    """Return the program file's hash and bytes, and the statement and the evidence of a certificate of that kind."""
-    version, kind, bound, info, *rest = fields(read_json(text, "certificate"), "certificate", *CERTIFICATE)
-    form((version, kind) == ("exactbox-certificate-1", expected), "certificate: another format or kind")
+def opened(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Opened:
+    """Open a certificate and its program file: that one's bytes, or a function that reads it by name."""
+    lines = unpacked(certificate) if certificate[:2] == b"\x1f\x8b" else iter([certificate])
+    top = fields(read_json(next(lines, b""), "certificate"), "certificate", *CERTIFICATE)
+    version, kind, bound, info, statement, evidence = top
+    form(version == "exactbox-certificate-1", "certificate: another format")
+    form(type(kind) is str and KIND.fullmatch(kind), "certificate: kind: expected a short name")
     for value in fields(info, "info", *(info if type(info) is dict else ())):
         strings(value if type(value) is list else [value], "info")
     named, file = fields(bound, "program", "sha256", "file")
@@ -465,25 +375,57 @@ def opened(text: bytes, expected: str, program: bytes | Callable[[str], bytes]) 
     data = program if isinstance(program, bytes) else program(file)
     sha256 = hashlib.sha256(data).hexdigest()
     form(named == sha256, f"the certificate is not about this program of SHA-256 {sha256}")
-    return [sha256, data, *rest]
+    return Opened(kind, info, statement, evidence, data, sha256, lines)
+
+
+def unpacked(data: bytes) -> Iterator[bytes]:
+    """Yield the lines of a gzip file, without their ends."""
+    form(len(data) <= MAX_BYTES, f"certificate: more than {MAX_BYTES} bytes")
+    left = MAX_TEXT
+    try:
+        with gzip.open(io.BytesIO(data)) as text:
+            while line := text.readline(MAX_BYTES + 1):
+                left -= len(line)
+                form(line[-1:] == b"\n" and left >= 0, "certificate: the text is too long, or its last line has no end")
+                yield line[:-1]
+    except (OSError, EOFError, zlib.error) as error:
+        raise Rejected(f"certificate: no gzip file: {error}", 3) from None
+
+
+def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report:
+    """Check a certificate against a program file: its bytes, or a function that reads it by name; raises Rejected."""
+    found = opened(certificate, program)
+    lines = beside(found.kind, "prove")(found)
+    form(next(found.lines, None) is None, "certificate: lines follow its end")
+    stated = {"program": found.program_sha256, "statement": found.statement}
+    text = json.dumps(stated, sort_keys=True, separators=(",", ":"))
+    return Report(found.program_sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines), found.info)
 
 
 @cache
-def beside(kind: str) -> Any:
-    """Return the checker of a further kind of evidence, from the file check_<kind>.py beside this one."""
+def beside(name: str, function: str = "check") -> Any:
+    """Return what check_<name>.py, beside this file, does for a kind of certificate, or for a part of its evidence."""
     sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])  # it imports this file by that name
-    return runpy.run_path(os.path.join(os.path.dirname(os.path.abspath(__file__)), f"check_{kind}.py"))["check"]
+    folder = os.path.dirname(os.path.abspath(__file__))
+    spec = PathFinder.find_spec(f"exactbox.verify.check_{name}", [folder])
+    if spec is None or spec.loader is None:
+        need(name not in SHIPPED, f"check_{name}.py is missing beside {os.path.join(folder, 'check.py')}", 5)
+        raise Rejected(f"certificate: this checker knows no kind {name!r}: it has no check_{name}.py", 3)
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    form(hasattr(module, function), f"certificate: {name!r} is no kind of certificate")
+    return getattr(module, function)
 
 
 def main(arguments: list[str]) -> int:
     """Check the files named on the command line, print the outcome, and return the exit code."""
     try:
         form(len(arguments) in (1, 2), "usage: check.py CERTIFICATE [PROGRAM]")
-        beside = partial(os.path.join, os.path.dirname(arguments[0]))
-        report = check(_read(arguments[0]), lambda name: _read([*arguments, beside(name)][1]))
+        near = partial(os.path.join, os.path.dirname(arguments[0]))
+        report = check(_read(arguments[0]), lambda name: _read([*arguments, near(name)][1]))
     except (Rejected, OSError, MemoryError) as error:
         code = error.code if isinstance(error, Rejected) else 3
-        print(f"{'rejected' if code == 1 else 'malformed'}: {ascii(str(error) or 'not enough memory')[1:-1]}")
+        print(f"{VERDICTS[code]}: {ascii(str(error) or 'not enough memory')[1:-1]}")
         return code
     print(f"accepted: of the program with SHA-256 {report.program_sha256} is proved, in exact arithmetic:")
     print(*report.lines, f"statement SHA-256 {report.statement_sha256}", sep="\n")

@@ -1,4 +1,4 @@
-"""Checks the distances of a certificate, section 5 of FORMAT.md; check.py runs this file.
+"""Checks the distances of a certificate, section 5 of FORMAT.md; check_region.py runs this file.
 
 The standard library, integers only.
 """
@@ -6,9 +6,12 @@ The standard library, integers only.
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from exactbox.verify.check import Region, Rejected, Row, array, fields, form, integers, need, show, strings, vector
+from exactbox.verify.check import Rejected, Row, array, fields, form, integers, need, show, strings, vector
+
+if TYPE_CHECKING:
+    from exactbox.verify.check_region import Region
 
 Room = int | None  # how far a coordinate can move, None: without end
 

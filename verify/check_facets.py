@@ -1,4 +1,4 @@
-"""Checks the facets section of a certificate, section 4 of FORMAT.md; check.py runs this file.
+"""Checks the facets section of a certificate, section 4 of FORMAT.md; check_region.py runs this file.
 
 The standard library, integers only.
 """
@@ -6,10 +6,9 @@ The standard library, integers only.
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from exactbox.verify.check import (
-    Region,
     Rejected,
     Row,
     Sparse,
@@ -22,6 +21,9 @@ from exactbox.verify.check import (
     strings,
     vector,
 )
+
+if TYPE_CHECKING:
+    from exactbox.verify.check_region import Region
 
 
 def check(region: Region, stated: Any, evidence: Any) -> list[str]:

@@ -1,4 +1,4 @@
-"""Checks that D is a domain given by rows that need not be reduced, section 3 of FORMAT.md; check.py runs this file.
+"""Checks that D is a domain given by rows that need not be reduced, section 3 of FORMAT.md.
 
 The standard library, integers only.
 """
@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from exactbox.verify.check import Region, array, fields, form, integers, need, strings, vector
+from exactbox.verify.check import array, fields, form, integers, need, strings, vector
+
+if TYPE_CHECKING:
+    from exactbox.verify.check_region import Region
 
 Line = dict[int, Fraction]  # coefficients of a . y and, at index d, the other side
 

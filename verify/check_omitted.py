@@ -1,6 +1,6 @@
 """Checks that candidates of a group win nowhere inside a cell, section 7 of FORMAT.md.
 
-The standard library, integers only. check_tree.py runs this file.
+The standard library, integers only. check_enumeration.py runs this file.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import pytest
 
 from exactbox.verify import check
 from tests.source_tree import REPOSITORY
-from tests.verify.cases import battery, worked_example
+from tests.verify.cases import battery, run, worked_example
 
 VERIFY = REPOSITORY / "verify"
 
@@ -58,19 +58,49 @@ def test_from_another_folder(files: Path, tmp_path_factory: pytest.TempPathFacto
 
 
 def test_copied_files_work_on_their_own(files: Path, tmp_path: Path) -> None:
-    """The trusted base is these files; without the one that a certificate needs, nothing is accepted."""
-    for name in ("check.py", "check_facets.py", "check_distances.py"):
+    """The trusted base is these files; without one that a certificate needs, the checker blames itself."""
+    names = ("check.py", "check_region.py", "check_facets.py", "check_distances.py")
+    for name in names:
         shutil.copy(VERIFY / name, tmp_path / name)
     assert command(tmp_path / "check.py", files, folder=tmp_path).returncode == 0
-    (tmp_path / "check_facets.py").unlink()
-    done = command(tmp_path / "check.py", files, folder=tmp_path)
-    assert (done.returncode, done.stderr) == (3, "") and "check_facets.py" in done.stdout
+    for name in names[1:]:
+        (tmp_path / name).unlink()
+        done = command(tmp_path / "check.py", files, folder=tmp_path)
+        assert (done.returncode, done.stderr) == (5, "") and f"{name} is missing beside" in done.stdout
+        assert "malformed" not in done.stdout and done.stdout.startswith("nothing was checked")
+        shutil.copy(VERIFY / name, tmp_path / name)
     plain = worked_example()
     plain.certificate["statement"].update(facets=None, distances=[])
     plain.certificate["evidence"].update(facets=None, distances=[])
+    (tmp_path / "check_facets.py").unlink()
     (tmp_path / "check_distances.py").unlink()
     files.write_bytes(plain.texts()[0])
     assert command(tmp_path / "check.py", files, folder=tmp_path).returncode == 0
+
+
+def test_the_files_of_this_version_are_those_whose_absence_is_the_checker_s_fault() -> None:
+    assert {f"check_{name}.py" for name in check.SHIPPED} == {path.name for path in VERIFY.glob("check_*.py")}
+
+
+@pytest.mark.parametrize("kind", ["segment", "facets", "Region", "../region", "", None, 3])
+def test_kinds_that_are_none_are_malformed(kind: object) -> None:
+    other = worked_example()
+    other.certificate["kind"] = kind
+    found = run(*other.texts())
+    assert found.code == 3 and "kind" in found.reason
+
+
+def test_a_further_kind_is_a_further_file(files: Path, tmp_path: Path) -> None:
+    """A kind of certificate is checked by the file that has its name, and touches no other."""
+    for path in VERIFY.glob("check*.py"):
+        shutil.copy(path, tmp_path / path.name)
+    words = "def prove(file): return [f'{file.kind} of {len(file.program)} bytes']"
+    (tmp_path / "check_segment.py").write_text(words, encoding="utf-8")
+    other = worked_example()
+    other.certificate["kind"] = "segment"
+    files.write_bytes(other.texts()[0])
+    done = command(tmp_path / "check.py", files, folder=tmp_path)
+    assert done.returncode == 0 and f"segment of {len(other.texts()[1])} bytes" in done.stdout
 
 
 def test_nothing_but_the_standard_library_is_loaded(files: Path) -> None:
@@ -139,10 +169,10 @@ def test_a_certificate_without_a_folder_in_its_path(files: Path, monkeypatch: py
 
 
 def test_memory_that_does_not_suffice_is_no_traceback(files: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(_: bytes) -> None:
+    def exhausted(*_: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(check, "Program", exhausted)
+    monkeypatch.setattr(check, "opened", exhausted)
     assert main(files) == (3, "malformed: not enough memory\n")
 
 

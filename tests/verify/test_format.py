@@ -62,7 +62,8 @@ def test_spelling_is_no_part_of_the_statement() -> None:
     value = json.loads(certificate)
     value["info"] = {"anything": ["goes", "here"]}
     again = json.dumps({key: value[key] for key in reversed(value)}, indent=3).encode()
-    assert again != certificate and check.check(again, program) == check.check(certificate, program)
+    first, second = check.check(certificate, program), check.check(again, program)
+    assert again != certificate and first._replace(info={}) == second._replace(info={}) and first != second
 
 
 def test_the_program_can_be_read_when_its_name_is_known() -> None:

@@ -5,53 +5,32 @@ The standard library, integers only. The text is unpacked line by line; no more 
 
 from __future__ import annotations
 
-import gzip
 import hashlib
-import io
 import json
 import math
-import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import accumulate, pairwise
 from operator import mul, sub
 from typing import Any, NamedTuple
 
-from exactbox.verify.check import MAX_BYTES, Domain, Program, Rejected, beside, fields, form, need, opened, vector
+from exactbox.verify.check import Domain, Opened, Program, beside, fields, form, need, vector
 
 Form = tuple[int, ...]  # an affine function of D's free coordinates: its gradient, then its constant
-MAX_TEXT = 1 << 36  # bytes of the unpacked text
 
 
-def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> tuple[str, Any, list[str]]:
-    """Check the tree; return the program's hash, the statement, and the statement in words."""
-    lines = unpacked(certificate)
-    sha256, data, statement, evidence = opened(next(lines, b""), "enumeration", program)
-    domain, given, regions, patterns = fields(statement, "statement", "domain", "given", "regions", "patterns")
-    (part,) = fields(evidence, "evidence", "given")
+def prove(file: Opened) -> list[str]:
+    """Check the tree, and return the statement in words."""
+    domain, given, regions, patterns = fields(file.statement, "statement", "domain", "given", "regions", "patterns")
+    (part,) = fields(file.evidence, "evidence", "given")
     form(type(regions) is int and type(patterns) is str, "statement: expected a number of regions and a hash")
-    tree = Tree(Program(data), domain, lines)
+    tree = Tree(Program(file.program), domain, file.lines)
     words = list(tree.domain.in_words())
     if not given is part is None:
         words += beside("given")(tree, given, part)
     tree.grow()
-    need(next(lines, None) is None, "lines follow the end of the tree")
     need((tree.regions, tree.patterns.hexdigest()) == (regions, patterns), f"these are {tree.regions} other regions")
     words.append(f"the max units have exactly {regions} patterns whose P has D's dimension, {len(tree.free)}")
-    return sha256, statement, [*words, f"these patterns in their order, a line each, have the SHA-256 {patterns}"]
-
-
-def unpacked(data: bytes) -> Iterator[bytes]:
-    """Yield the lines of a gzip file, without their ends."""
-    form(len(data) <= MAX_BYTES, f"certificate: more than {MAX_BYTES} bytes")
-    left = MAX_TEXT
-    try:
-        with gzip.open(io.BytesIO(data)) as text:
-            while line := text.readline(MAX_BYTES + 1):
-                left -= len(line)
-                form(line[-1:] == b"\n" and left >= 0, "certificate: the text is too long, or its last line has no end")
-                yield line[:-1]
-    except (OSError, EOFError, zlib.error) as error:
-        raise Rejected(f"certificate: no gzip file: {error}", 3) from None
+    return [*words, f"these patterns in their order, a line each, have the SHA-256 {patterns}"]
 
 
 def primitive(row: Form) -> Form:

@@ -1,0 +1,143 @@
+"""Checks the certificate of one region, sections 3 and 4 of FORMAT.md; check.py runs this file.
+
+The standard library, integers only. Facets, distances and a domain given otherwise: check_<part>.py, beside it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any
+
+from exactbox.verify.check import (
+    MAX_SIZE,
+    Domain,
+    Opened,
+    Program,
+    Row,
+    Sparse,
+    Vector,
+    Winners,
+    array,
+    beside,
+    fields,
+    form,
+    integers,
+    need,
+    show,
+    strings,
+    vector,
+)
+
+Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, winner less rival there, winner is first
+STATEMENT = ("domain", "given", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
+
+
+def prove(file: Opened) -> list[str]:
+    """Check the certificate of a region, and return its statement in words."""
+    witness, *parts = fields(file.evidence, "evidence", "witness", "given", "facets", "distances")
+    region = Region(Program(file.program), file.statement, witness)
+    lines = list(in_words(region))
+    for part, evidence in zip(("given", "facets", "distances"), parts, strict=True):
+        if not (file.statement[part] is evidence is None or file.statement[part] == evidence == []):
+            lines += beside(part)(region, file.statement[part], evidence)
+    return lines
+
+
+class Region:
+    """What a certificate states of a region and a decision, checked when built."""
+
+    def __init__(self, program: Program, statement: Any, witness: Any) -> None:
+        domain, _, point, pattern, outputs, coef, intercept, decision, _, _ = fields(statement, "statement", *STATEMENT)
+        self.program, self.last, self.domain = program, len(program.steps) - 1, Domain(domain, program.steps[0].size)
+        self.winners, self.pairs = self._read_pattern(pattern)
+        self.point = vector(point, "point", self.domain.size)
+        need(self.domain.contains(self.point), "the point is not in the domain")
+        values = self._full_dimensional(vector(witness, "witness", self.domain.size))
+        self.values = [Fraction(value, program.steps[-1].scale * self.point[1]) for value in values]
+        self.outputs = integers(outputs, "outputs", 0, len(self.values), rising=True)
+        self._affine(array(coef, "coef", len(self.outputs)), vector(intercept, "intercept", len(self.outputs)))
+        self.rule = ""
+        if decision is not None:
+            self._decide(*fields(decision, "decision", "rule", "outputs", "chosen"))
+
+    def _read_pattern(self, pattern: Any) -> tuple[Winners, list[Pair]]:
+        winners: Winners = {}
+        pairs: list[Pair] = []
+        maxima = [i for i, step in enumerate(self.program.steps) if step.op == "max"]
+        for i, part in zip(maxima, array(pattern, "pattern", len(maxima)), strict=True):
+            (src,), groups = self.program.steps[i].srcs, self.program.steps[i].data
+            for g, w in enumerate(integers(array(part, "pattern", len(groups)), "pattern", 0, MAX_SIZE)):
+                form(w < len(groups[g]), f"pattern: instruction {i}, group {g} has no candidate {w}")
+                winners.setdefault(i, []).append(groups[g][w])
+                for r in (r for r in range(len(groups[g])) if r != w):
+                    ends = {j: v for j, v in ((groups[g][w], 1), (groups[g][r], -1)) if j >= 0}
+                    pairs.append((f"instruction {i}, group {g}: candidate {r}", src, ends, w < r))
+        return winners, pairs
+
+    def _full_dimensional(self, witness: Vector) -> list[int]:
+        """Check that the point lies in P and the witness in its relative interior; return the outputs at the point."""
+        need(self.domain.on_hull(*witness), "the witness violates an equation of the domain")
+        need(self.domain.contains(witness, strictly=True), "the witness is not strictly inside the domain")
+        runs = [self.program.forward(self.winners, place) for place in (self.point, witness)]
+        for name, src, ends, winner_first in self.pairs:
+            here, there = (sum(v * run[src][j] for j, v in ends.items()) for run in runs)
+            need(here >= 0, f"at the point, {name} beats the winner")
+            need(there >= 0, f"at the witness, {name} beats the winner")
+            need(there or not self.row(src, ends).a, f"at the witness, {name} ties, but not everywhere")
+            need(there or winner_first, f"{name} ties everywhere, and comes before the winner")
+        return runs[0][-1]
+
+    def _affine(self, coef: list[Any], intercept: Vector) -> None:
+        scale = self.program.steps[-1].scale
+        for output, line, constant in zip(self.outputs, coef, intercept[0], strict=True):
+            stated, den = vector(line, "coef", self.domain.size)
+            gradient, offset = self.program.pullback(self.winners, self.last, {output: 1})
+            right = all(gradient.get(i, 0) * den == v * scale for i, v in enumerate(stated))
+            need(right and offset * intercept[1] == constant * scale, f"coef or intercept: wrong for output {output}")
+
+    def _decide(self, rule: Any, outputs: Any, chosen: Any) -> None:
+        """Compare scores, each a weighted sum of outputs: argmin takes negatives, sign compares 0 with one output."""
+        self.rule = strings([rule], "decision: rule", "argmax", "argmin", "sign")[0]
+        self.compared = integers(outputs, "decision: outputs", 0, len(self.values), rising=True)
+        self.terms: dict[int, Sparse] = {j: {j: -1 if rule == "argmin" else 1} for j in self.compared}
+        if rule == "sign":
+            form(len(self.compared) == 1, "decision: the sign is that of one output")
+            self.terms = {0: {}, 1: {self.compared[0]: 1}}
+        self.chosen = integers([chosen], "decision: chosen", 0, MAX_SIZE)[0]
+        form(self.chosen in self.terms, "decision: the chosen one is not among those compared")
+        scores = {k: sum((v * self.values[j] for j, v in term.items()), Fraction(0)) for k, term in self.terms.items()}
+        gaps = {k: scores[self.chosen] - score for k, score in scores.items() if k != self.chosen}
+        self.margin = min(gaps.values(), default=None)
+        need(all(gap >= 0 for gap in gaps.values()), f"decision: {self.chosen} is beaten")
+        last = self.program.tie == "last" and rule != "sign"
+        need(all(gap or (k < self.chosen) == last for k, gap in gaps.items()), "decision: another one wins the tie")
+
+    def row(self, position: int, weights: Sparse) -> Row:
+        """Return the half-space of the input on which the weighted sum of a vector's entries is at least 0."""
+        gradient, constant = self.program.pullback(self.winners, position, weights)
+        return self.domain.reduced({i: -v for i, v in gradient.items()}, constant)
+
+    def rows(self, of: str) -> list[Row]:
+        """Return the rows of P ("region") or P' ("decision"), without the domain's."""
+        form(of == "region" or self.rule, "facets or distances of a decision that is not stated")
+        rows = [self.row(src, ends) for _, src, ends, _ in self.pairs]
+        rivals = [term for k, term in self.terms.items() if k != self.chosen] if of == "decision" else []
+        own = self.terms[self.chosen] if rivals else {}
+        return rows + [self.row(self.last, {**own, **{j: -v for j, v in term.items()}}) for term in rivals]
+
+
+def in_words(region: Region) -> Iterator[str]:
+    """State what a region certificate proves, but for facets and distances."""
+    domain, program, size = region.domain, region.program, region.domain.size
+    yield from domain.in_words()
+    yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
+    yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
+           f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
+    yield f"on P, outputs {region.outputs} of {json.dumps(program.output)} are W y + c, as in the certificate"
+    if region.rule:
+        labels = program.labels if len(program.labels) == len(region.terms) else []
+        label = f" ({json.dumps(labels[list(region.terms).index(region.chosen)])})" if labels else ""
+        how = "alone" if region.margin is None else f"by {show(region.margin)}" if region.margin else "by winning a tie"
+        yield f"at x0, {region.rule} of outputs {region.compared} is {region.chosen}{label}, {how}; so it is on P'"
