@@ -25,8 +25,10 @@ from exactbox.importers.deployed import (
     run_batch,
     run_single,
     score_output,
+    unbounded,
 )
 from exactbox.importers.fixing import pins
+from exactbox.importers.headcheck import PLAIN_OPS
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.polytope.domain import Domain, box, everything
@@ -117,6 +119,7 @@ class Bench:
         sessions: by ``Way.optimised``.
         measure: whether distances are computed.
         preprocessing: what is done to the data first, or None.
+        unbounded: why no bound of the float error is stated; empty where one is.
     """
 
     lowered: Lowered
@@ -130,6 +133,7 @@ class Bench:
     sessions: Mapping[bool, Session | RuntimeRefusal]
     measure: bool
     preprocessing: Preprocessing | None = None
+    unbounded: tuple[str, ...] = ()
 
     def fed(self, points: Floats) -> Fed:
         """Return what the model is given for samples (d, b): exactly, and as the runtime is fed with it."""
@@ -161,6 +165,11 @@ class Bench:
         return run_batch(session, file, self.program, wanted, points)
 
     @property
+    def exact_tail(self) -> bool:
+        """Whether what lies above the logits only picks or names one, and rounds nothing."""
+        return frozenset(self.program.head.ops) <= PLAIN_OPS
+
+    @property
     def rows(self) -> int:
         """The number of output rows that a decision was chosen from."""
         return max(self.program.output_size // max(len(self.model_row), 1), 1)
@@ -173,8 +182,12 @@ class Bench:
         return range(start, start + width)
 
 
-def set_up(setup: Setup) -> Bench:
+def set_up(setup: Setup, *, confirmed: bool = True) -> Bench:
     """Import the model and open the runtime's sessions.
+
+    Args:
+        confirmed: whether to compare every tensor with the runtime's, as ``load`` does: where they differ, or where
+            rounding may settle a step of a constant otherwise, no bound of the float error is stated.
 
     Raises:
         InputError: the file or an option is malformed.
@@ -208,6 +221,7 @@ def set_up(setup: Setup) -> Bench:
         },
         setup.measure,
         steps,
+        unbounded(lowered, bare) if confirmed else (),
     )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from exactbox.audit_bench import WAYS, Bench, Fed
+from exactbox.audit_decisions import UNDECIDED, float_decision, head_decision
 from exactbox.decisions import DecisionPlan
 from exactbox.importers.deployed import RuntimeRefusal, observed_vectors
 from exactbox.polytope import enclosed, exact
@@ -31,10 +32,6 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-UNDECIDED = -1
-"""The decision where there is none, or where the runtime's answer names no class."""
-
-
 @dataclass(frozen=True, eq=False)
 class Observed:
     """What one way of running gave, by sample.
@@ -42,8 +39,9 @@ class Observed:
     Args:
         difference: largest absolute difference from the exact outputs that are compared; NaN where no tensor of the
             model holds them.
-        ulps: the same in units of the last place of the output's type.
-        beyond: whether the difference exceeds the rigorous bound (possible for rewritten graphs only).
+        ulps: the same in units of the last place of the sample's largest compared output, exact or the runtime's; NaN
+            where that is no larger than the difference: a number that cancels to almost 0 has no places to count.
+        beyond: whether the difference exceeds the rigorous bound.
         by_logits: the decision that the runtime's logits give.
         by_head: the decision that the model's own tail gives; ``by_logits`` where it has none.
     """
@@ -99,6 +97,7 @@ def examine(bench: Bench, points: Floats, first_row: int) -> Chunk:
     vectors = exact.trace(bench.program, columns)
     values = vectors[-1][list(bench.plan.outputs)]
     decisions = [_decide(bench.plan, vectors[-1][:, i]) for i in range(points.shape[1])]
+    chosen = np.array([_number(found) for found in decisions], dtype=np.int64)
     fed = bench.fed(points)
     bound = _bound(bench, fed, values)
     margins = tuple(None if found is None else found.margin for found in decisions)
@@ -108,14 +107,13 @@ def examine(bench: Bench, points: Floats, first_row: int) -> Chunk:
     stacks = [np.stack([one.winners[k] for one in known]) for k in range(len(bench.program.max_positions)) if known]
     return Chunk(
         values.to_float().T,
-        np.array([_number(found) for found in decisions], dtype=np.int64),
+        chosen,
         margins,
         np.array([margin == 0 for margin in margins], dtype=np.bool_),
         bound,
         np.array(list(map(_exceeds, margins, bound.tolist())), dtype=np.bool_),
         tuple(
-            run if isinstance(run, RuntimeRefusal) else _observe(bench, run, vectors[-1], bound)
-            for run in runs
+            run if isinstance(run, RuntimeRefusal) else _observe(bench, run, vectors[-1], bound, chosen) for run in runs
         ),
         _distances(bench, columns, values, patterns, decisions),
         tuple("" if one is None else hashlib.sha256(one.key).hexdigest() for one in patterns),
@@ -219,23 +217,24 @@ def _float_winners(source: Floats, groups: IndexArray) -> Ints:
     return winners
 
 
-def _observe(bench: Bench, run: Sequence[Mapping[str, Any]], values: Rationals, bound: Floats) -> Observed:
+def _observe(
+    bench: Bench, run: Sequence[Mapping[str, Any]], values: Rationals, bound: Floats, exactly: Ints
+) -> Observed:
     """Compare the runtime's logits and decisions with the exact ones."""
     chosen = list(bench.plan.outputs)
     rounded = values.to_float()
     logits = np.stack([bench.reader.read(one, rounded[:, i]) for i, one in enumerate(run)], axis=1)
-    by_logits = np.array([_float_decision(bench.plan, logits[:, i]) for i in range(len(run))], dtype=np.int64)
-    heads = [_head_decision(bench, one, fallback) for one, fallback in zip(run, by_logits.tolist(), strict=True)]
-    by_head = np.array(heads, dtype=np.int64)
+    by_logits = np.array([float_decision(bench.plan, logits[:, i]) for i in range(len(run))], dtype=np.int64)
+    answers = zip(run, by_logits.tolist(), exactly.tolist(), strict=True)
+    by_head = np.array([head_decision(bench, *answer) for answer in answers], dtype=np.int64)
     if not bench.reader.complete:
         unknown = np.full(len(run), np.nan)
         return Observed(unknown, unknown, np.zeros(len(run), dtype=np.bool_), by_head, by_head)
-    apart = _apart(logits[chosen], values[chosen])
+    largest = _apart(logits[chosen], values[chosen]).max(axis=0)
     with np.errstate(all="ignore"):
-        size = np.maximum(np.abs(rounded[chosen]), np.abs(logits[chosen]))
-        ulps = np.nan_to_num(apart / _spacing(size, bench.program.output.dtype), nan=np.inf)
-    largest = apart.max(axis=0)
-    return Observed(largest, ulps.max(axis=0), largest * (1 - 2.0**-50) > bound, by_logits, by_head)
+        size = np.maximum(np.abs(rounded[chosen]), np.abs(logits[chosen])).max(axis=0)
+        ulps = np.where((size > largest) | (largest == 0), largest / _spacing(size, bench.program.output.dtype), np.nan)
+    return Observed(largest, ulps, largest * (1 - 2.0**-50) > bound, by_logits, by_head)
 
 
 def _apart(floats: Floats, values: Rationals) -> Floats:
@@ -250,48 +249,6 @@ def _spacing(size: Floats, dtype: str) -> Floats:
     kinds: dict[str, Any] = {"float16": np.float16, "float64": np.float64}
     step: Floats = np.spacing(size.astype(kinds.get(dtype, np.float32))).astype(np.float64)
     return step * 2.0**16 if dtype == "bfloat16" else step
-
-
-def _float_decision(plan: DecisionPlan, logits: Floats) -> int:
-    if plan.rule == "none" or np.isnan(logits[list(plan.outputs)]).any():
-        return UNDECIDED
-    if plan.rule == "sign":
-        return int(logits[plan.outputs[0]] > 0)
-    scores = logits[list(plan.outputs)] * (1 if plan.rule == "argmax" else -1)
-    best = np.flatnonzero(scores == scores.max())
-    return plan.outputs[int(best[0 if plan.tie == "first" else -1])]
-
-
-def _head_decision(bench: Bench, run: Mapping[str, Any], fallback: int) -> int:
-    """Return what the model's own label output says, else what its scores say, else the fallback."""
-    plan = bench.plan
-    if bench.label is not None and plan.rule == bench.program.head.rule:
-        return _label_decision(bench, np.asarray(run[bench.label]).ravel())
-    if bench.score is None or plan.rule == "none":
-        return fallback
-    scores = _scores(run[bench.score])
-    if scores.size != bench.program.output_size:
-        return fallback
-    flat = np.moveaxis(scores, bench.lowered.axis, -1).ravel() if scores.ndim > bench.lowered.axis else scores.ravel()
-    if plan.rule == "sign":
-        middle = {"Sigmoid": 0.5, "Tanh": 0.0}.get(", ".join(bench.program.head.ops))
-        return fallback if middle is None else int(flat[plan.outputs[0]] > middle)
-    return _float_decision(plan, flat)
-
-
-def _label_decision(bench: Bench, found: npt.NDArray[Any]) -> int:
-    row = bench.model_row
-    cell: object = found.tolist()[row[0] // max(len(row), 1)] if row[0] // max(len(row), 1) < len(found) else None
-    text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
-    labels = bench.program.head.labels or tuple(str(i) for i in range(len(row)))
-    return row[labels.index(text)] if text in labels else UNDECIDED
-
-
-def _scores(output: Any) -> Floats:
-    """Return an output as floats; a ZipMap gives one dictionary a row."""
-    if isinstance(output, list):
-        return np.array([list(one.values()) for one in output], dtype=np.float64)
-    return np.asarray(output, dtype=np.float64)
 
 
 def _distances(

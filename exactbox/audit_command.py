@@ -75,7 +75,8 @@ def run_audit(options: AuditOptions, as_json: bool) -> int:
     """Audit a model on data, print what was found, and write what was asked for.
 
     Returns:
-        0, or 1 where a decision flips and that was asked to count.
+        0, or 2 where a difference exceeds its bound or no bound can be stated, so that nothing is proved, or 1 where a
+        decision flips and that was asked to count.
     """
     _check_outputs(options)
     with Stages(STAGES) as stages:
@@ -98,7 +99,7 @@ def run_audit(options: AuditOptions, as_json: bool) -> int:
             workers=options.workers or os.cpu_count() or 1,
             watcher=stages,
         )
-        code = 1 if options.fail_on_flip and found.flipped.any() else 0
+        code = 2 if found.unproved else 1 if options.fail_on_flip and found.flipped.any() else 0
         content = {"exit_code": code, **document(found)} if as_json or options.out is not None else {}
         written = _write(found, content, options)
     if as_json:

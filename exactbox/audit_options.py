@@ -63,6 +63,9 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
 def audit(model: str, as_json: bool, **options: Any) -> int:
     """Compare exact arithmetic with the deployed float execution, sample by sample.
 
+    Exit codes: 0 done; 1 a decision flips and --fail-on-flip counts it; 2 nothing is proved: a measured difference
+    exceeds its bound, or no bound can be stated (the runtime reads the model otherwise, or rounding may settle a step).
+
     \b
     Examples:
       exactbox audit model.onnx --data X.npy

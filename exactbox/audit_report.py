@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from exactbox.audit_bench import WAYS
-from exactbox.audit_chunk import UNDECIDED, Observed
+from exactbox.audit_chunk import Observed
+from exactbox.audit_decisions import UNDECIDED
+from exactbox.audit_proof import few
 from exactbox.auditing import Audit, UnitCounts
 from exactbox.documents import Document, finite, number
 from exactbox.importers.deployed import RuntimeRefusal
@@ -33,6 +34,7 @@ def document(found: Audit) -> Document:
         "data": {"origin": found.origin, "samples": found.count, "rounded_entries": found.rounded,
                  "batch": found.batch, "preprocessing": preprocessing_words(found)},
         "decision": {"rule": plan.rule, "text": plan.text, "outputs": list(plan.outputs), "labels": list(plan.labels)},
+        "unproved": list(found.unproved),
         "summary": summary_document(found),
         "words": words(found),
         "ways": [_way(found, i) for i in range(len(WAYS))],
@@ -53,6 +55,7 @@ def summary_document(found: Audit) -> Document:
         "samples": found.count,
         "flips": int(found.flipped.sum()) if decides else None,
         "proved_to_hold": int(found.found.holds.sum()) if decides else None,
+        "proved_with_tail": int(found.deployed.sum()) if decides else None,
         "exact_ties": int(found.found.tied.sum()) if decides else None,
         "on_a_boundary": int(found.found.on_boundary.sum()),
         "regions": len(regions),
@@ -76,7 +79,13 @@ def summary_document(found: Audit) -> Document:
 
 def words(found: Audit) -> list[str]:
     """Return the findings in sentences, the most important first."""
-    return [*_decision_words(found), *_difference_words(found), *_region_words(found), *_label_words(found)]
+    return [
+        *(f"nothing of this model is proved: {reason}" for reason in found.unproved),
+        *_decision_words(found),
+        *_difference_words(found),
+        *_region_words(found),
+        *_label_words(found),
+    ]
 
 
 def not_claimed(found: Audit) -> list[str]:
@@ -141,11 +150,12 @@ def _decision_words(found: Audit) -> list[str]:
     else:
         same = f"on all {count} samples the deployed decision is the exact one"
         listed = [f"{same}, in each of {len(ran)} ways of running"]
-    holds = int(found.found.holds.sum())
-    listed.append(
-        f"for {holds} of {count} samples the deployed logits are proved to decide as the exact ones: run node by node, "
-        "in any order of summation, as the margin exceeds twice the bound"
-    )
+    if not found.unproved:
+        holds = int(found.found.holds.sum())
+        listed.append(
+            f"for {holds} of {count} samples the deployed logits are proved to decide as the exact ones: run node by "
+            "node, in any order of summation, as the margin exceeds twice the bound"
+        )
     by_tail = sum(_tail_flips(found, row) for row in np.flatnonzero(found.flipped & found.found.holds).tolist())
     if by_tail:
         tail = ", ".join(found.bench.program.head.ops)
@@ -167,17 +177,14 @@ def _difference_words(found: Audit) -> list[str]:
     listed: list[str] = []
     largest, bound = _largest(found.differences), _largest(found.found.bound)
     if largest is not None:
-        shown = "infinite: floats overflow" if bound is None else f"{bound:.3g}"
+        absent = "infinite: floats may overflow, or take another way" if found.bounded else "not stated"
+        shown = absent if bound is None else f"{bound:.3g}"
         listed.append(f"the largest difference from the exact outputs is {largest:.3g}; the largest bound is {shown}")
-    seen = found.found.ways[0]
-    if isinstance(seen, Observed) and seen.beyond.any():
-        listed.append(f"run node by node, {int(seen.beyond.sum())} samples lie beyond the bound: the runtime does not "
-                      "compute as its nodes say, or this is a fault of exactbox")  # fmt: skip
     off = found.found.units_off
     if (off >= 0).all():
         rows = np.flatnonzero(off > 0)
         listed.append(
-            f"on {len(rows)} samples some unit's winner in float32 is not an exact one (rows {_few(rows.tolist())})"
+            f"on {len(rows)} samples some unit's winner in float32 is not an exact one (rows {few(rows.tolist())})"
             if len(rows) else "the float activation pattern is exact on every sample"
         )  # fmt: skip
     return listed
@@ -233,10 +240,14 @@ def _way_words(found: Audit, way: int) -> str:
     if not one["ran"]:
         return f"{one['name']}: did not run: {one['reason']}"
     size = "logits not visible" if one["largest_difference"] is None else (
-        f"largest difference {one['largest_difference']:.3g}, {one['largest_ulps']:.3g} ulps")  # fmt: skip
+        f"largest difference {one['largest_difference']:.3g}{_ulps_words(one['largest_ulps'])}")  # fmt: skip
     flips = "" if one["flips"] is None else f", {one['flips']} flips"
     beyond = f", {one['beyond_bound']} beyond the bound" if one["beyond_bound"] else ""
     return f"{one['name']}: {size}{flips}{beyond}"
+
+
+def _ulps_words(ulps: float | None) -> str:
+    return "" if ulps is None else f", {ulps:.3g} ulps"
 
 
 def _sample(found: Audit, row: int, *, exactly: bool) -> Document:
@@ -252,6 +263,7 @@ def _sample(found: Audit, row: int, *, exactly: bool) -> Document:
         "tie": bool(one.tied[row]),
         "bound": finite(float(one.bound[row])),
         "holds": bool(one.holds[row]),
+        "holds_with_tail": bool(found.deployed[row]),
         "distance": None if distance is None else finite(near_float(distance)),
         "distance_exact": exact_text(distance) if exactly and distance is not None else None,
         "region": one.regions[row][:16] or None,
@@ -320,7 +332,3 @@ def _largest(values: Any) -> float | None:
 
 def _smallest(values: Any) -> float | None:
     return finite(float(np.asarray(values).min()))
-
-
-def _few(rows: Sequence[int]) -> str:
-    return ", ".join(str(row) for row in rows[:8]) + (", …" if len(rows) > 8 else "")

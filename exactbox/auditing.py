@@ -15,6 +15,7 @@ import numpy as np
 
 from exactbox.audit_bench import Bench, Setup, set_up
 from exactbox.audit_chunk import Bools, Chunk, Floats, Ints, Observed, examine, program_entries
+from exactbox.audit_proof import contradictions, without_bound, without_proof
 from exactbox.datasets import Dataset, read_dataset, read_labels
 from exactbox.fixing import opened
 from exactbox.importers.deployed import RuntimeRefusal
@@ -76,6 +77,7 @@ class Audit:
         label_names: the given labels, or None.
         units: by maximum of the canonical program; empty where no sample's region is known.
         measured: whether distances were computed; else why not.
+        unproved: why nothing of this model is called proved; empty where nothing forbids it.
     """
 
     inventory: Inventory
@@ -88,6 +90,7 @@ class Audit:
     label_names: tuple[str, ...] | None
     units: tuple[UnitCounts, ...]
     measured: str
+    unproved: tuple[str, ...] = ()
 
     @property
     def count(self) -> int:
@@ -104,8 +107,21 @@ class Audit:
         seen = self.found.ways[way]
         if isinstance(seen, RuntimeRefusal) or not self.decides:
             return None
-        flips: Bools = (seen.by_head != self.found.chosen) | (seen.by_logits != self.found.chosen)
+        flips: Bools = seen.by_head != self.found.chosen
         return flips
+
+    @property
+    def bounded(self) -> bool:
+        """Whether a bound of the float error is stated, exceeded or not."""
+        return not self.bench.unbounded
+
+    @property
+    def deployed(self) -> Bools:
+        """Where the deployed decision, its tail included, is proved to be the exact one: nowhere, if the tail rounds.
+
+        A float Softmax or Sigmoid saturates, and is not even monotone: no margin of the logits carries over.
+        """
+        return self.found.holds & self.bench.exact_tail
 
     @property
     def flipped(self) -> Bools:
@@ -132,10 +148,16 @@ class Audit:
         return largest
 
     def worst(self, limit: int = 10) -> list[int]:
-        """Return samples to look at first: flips, then the smallest margins beside bounds, then differences."""
-        order = np.lexsort((np.arange(self.count), self.ratios, ~self.flipped))[:limit].tolist()
+        """Return samples to look at first: flips, then the smallest margins beside bounds, then differences.
+
+        Where nothing is decided, the largest differences alone.
+        """
         differences = np.nan_to_num(self.differences, nan=-1.0)
-        largest = np.lexsort((np.arange(self.count), -differences))[: max(limit // 3, 1)].tolist()
+        largest: list[int] = np.lexsort((np.arange(self.count), -differences))[:limit].tolist()
+        if not self.decides:
+            return largest
+        order = np.lexsort((np.arange(self.count), self.ratios, ~self.flipped))[:limit].tolist()
+        largest = largest[: max(limit // 3, 1)]
         return list(dict.fromkeys([*order, *largest]))
 
 
@@ -199,10 +221,12 @@ def audit(
     size = chunk_size(bench)
     chunks, rounded = _examined(bench, setup, dataset, size, max(workers, 1), heard.part)
     found = joined(chunks)
+    found = without_bound(found) if bench.unbounded else found
+    unproved = bench.unbounded or contradictions(found, bench.exact_tail)
     return Audit(
-        listed, bench, dataset.origin, rounded, min(size, dataset.count), found,
+        listed, bench, dataset.origin, rounded, min(size, dataset.count), without_proof(found) if unproved else found,
         None if label_names is None else _label_indices(bench, label_names), label_names,
-        _unit_counts(bench, found), measured,
+        _unit_counts(bench, found), measured, unproved,
     )  # fmt: skip
 
 
@@ -283,7 +307,7 @@ _WORKER: list[Bench] = []
 
 
 def _start_worker(setup: Setup) -> None:
-    _WORKER.append(set_up(setup))
+    _WORKER.append(set_up(setup, confirmed=False))
 
 
 def _work(start: int, points: Floats) -> Chunk:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -174,7 +174,9 @@ class Builder:
         position = self.emit(MatMul(source, weight, rows), math.prod(shape), shape, rounding)
         return self.wrap(position, shape, data.dtype)
 
-    def maximum(self, data: Data, groups: IndexArray, shape: tuple[int, ...]) -> Data:
+    def maximum(
+        self, data: Data, groups: IndexArray, shape: tuple[int, ...], rounding: Rounding | None = None
+    ) -> Data:
         """Take maxima of groups of a tensor's entries (counted in C order), one for each entry of ``shape``.
 
         Args:
@@ -184,17 +186,19 @@ class Builder:
         inside = np.where(groups >= 0, flat[groups], groups) if flat.size else groups
         ordered = sorted_groups(inside)
         raise_unless(not (len(ordered) and (ordered[:, 0] == NO_CANDIDATE).any()), "a maximum over nothing but padding")
-        position = self.emit(Max(source, ordered), len(ordered), shape)
+        position = self.emit(Max(source, ordered), len(ordered), shape, rounding)
         return self.wrap(position, shape, data.dtype)
 
-    def elementwise_maximum(self, parts: Sequence[Data], with_zero: bool = False) -> Data:
+    def elementwise_maximum(
+        self, parts: Sequence[Data], with_zero: bool = False, rounding: Rounding | None = None
+    ) -> Data:
         """Take the entrywise maximum of tensors of one shape, and of 0 where asked."""
         shape, size = parts[0].shape, parts[0].size
         columns = [np.arange(i * size, (i + 1) * size, dtype=np.int64) for i in range(len(parts))]
         if with_zero:
             columns.insert(0, np.full(size, CONSTANT_ZERO, dtype=np.int64))
         flat = parts[0] if len(parts) == 1 else self.joined(parts)
-        return self.maximum(flat, np.stack(columns, axis=1), shape)
+        return self.maximum(flat, np.stack(columns, axis=1), shape, rounding)
 
     def _candidates(self, data: Data) -> tuple[int, IndexArray]:
         """Return one source vector and, for each entry of the tensor, its place there."""
@@ -248,7 +252,7 @@ def _ordered_rounding(
     if rounding is None:
         return None
     magnitude, error = (_ordered_floats(part, shape, order) for part in (rounding.magnitude, rounding.operand_error))
-    return Rounding(rounding.terms, magnitude, error)
+    return replace(rounding, magnitude=magnitude, operand_error=error)
 
 
 def _ordered_floats(

@@ -47,6 +47,7 @@ class Call:
         replaced: receives irrational constants.
         notes: receives what the user should be told.
         bare: receives scores that the node computes before a tail of its own, by the tensor above that tail.
+        doubts: receives what a float execution may settle otherwise, with an effect that is not bounded.
         inside: lowers a subgraph once, given the names it reads and a text for where it stands.
     """
 
@@ -58,6 +59,7 @@ class Call:
     notes: list[str] = field(default_factory=list)
     bare: list[tuple[str, Data]] = field(default_factory=list)
     inside: Inside = _nothing_inside
+    doubts: list[str] = field(default_factory=list)
 
     def refuse(self, why: str) -> NoReturn:
         """Stop: the node has no exact meaning."""
@@ -111,6 +113,25 @@ class Call:
     def optional_constant(self, place: int, what: str) -> Constant | None:
         """Return an optional input that must not depend on the model's input."""
         return None if self.optional(place) is None else self.constant(place, what)
+
+    def settle(self, value: Constant, step: Callable[[Fraction], int]) -> None:
+        """Doubt a growing step function of a constant where it is not one number within the runtime's error.
+
+        A growing function that is equal at both ends of an interval is constant on it.
+        """
+        if value.error is None:
+            return
+        for place, (entry, error) in enumerate(zip(value.rationals().fractions(), value.error.ravel(), strict=True)):
+            if not error:
+                continue
+            spread = float_fraction(float(error)) if math.isfinite(error) else None
+            if spread is None or step(entry - spread) != step(entry + spread):
+                self.doubt(f"entry {place} is {float(entry)!r}, within its rounding error of a step")
+                return
+
+    def doubt(self, why: str) -> None:
+        """Tell that a float execution may take another way here, so that nothing bounds its error."""
+        self.doubts.append(f"{self.node}: {why}")
 
     def rational(self, name: str, default: float) -> Fraction:
         """Return a float attribute exactly."""

@@ -15,10 +15,11 @@ from exactbox.importers.lower import ARITHMETIC, Step
 from exactbox.importers.onnx_file import OnnxFile
 from exactbox.importers.onnx_model import Lowered
 from exactbox.importers.ports import is_open
-from exactbox.importers.runtime import RUNTIME_ERRORS, first_line
+from exactbox.importers.runtime import RUNTIME_ERRORS, confirm, doubt_words, first_line
 from exactbox.importers.values import AnyArray, Choice, Data, FloatArray, Scores
 from exactbox.polytope import enclosed
 from exactbox.polytope.enclosed import Arithmetic, Enclosure
+from exactbox.polytope.errors import InternalError, UnsupportedModelError
 from exactbox.polytope.program import CONSTANT_ZERO, Gather, IndexArray, Program
 
 Tensors = Mapping[str, Any]
@@ -122,6 +123,24 @@ def feeds(file: OnnxFile, program: Program, points: FloatArray) -> dict[str, Any
             shape = (batch, *dims[1:]) if dims and is_open(item, 0) else tuple(dims)
             found[item.name] = np.full(shape, "") if item.dtype == "string" else np.zeros(shape, dtype=item.dtype)
     return found
+
+
+def unbounded(lowered: Lowered, program: Program) -> tuple[str, ...]:
+    """Say why no bound of the runtime's float error can be stated; empty where the runtime confirms the program.
+
+    Args:
+        program: the canonical form of the lowered program.
+    """
+    doubts = tuple(doubt_words(lowered.lowering.doubts))
+    if doubts:
+        return doubts
+    try:
+        confirm(lowered.file, lowered.lowering, lowered.program, program, lowered.axis)
+    except UnsupportedModelError as error:
+        return tuple(f"{item.op} '{item.node}': {item.why}" for item in error.refusals)
+    except InternalError as error:
+        return (str(error),)
+    return ()
 
 
 def coarsest(lowered: Lowered) -> Arithmetic:

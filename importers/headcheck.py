@@ -18,9 +18,10 @@ from exactbox.polytope.program import Program
 
 _SATURATED = 8.0
 _FAR = 0.5
-_PLAIN_OPS = frozenset(
+PLAIN_OPS = frozenset(
     {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "LabelEncoder", "Gather", "LinearClassifier", "ZipMap"}
 )
+"""Parts of a tail that pick, name or move logits, and compute nothing."""
 
 
 def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequence[Any], axis: int) -> None:
@@ -30,7 +31,7 @@ def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequenc
         InternalError: the runtime prefers another class.
     """
     shape = program.output.shape
-    plain = frozenset(program.head.ops) <= _PLAIN_OPS
+    plain = frozenset(program.head.ops) <= PLAIN_OPS
     for point, output in enumerate(outputs):
         centre = logits.centre[:, point].reshape(-1, shape[-1] if shape else 1)
         radius = logits.radius[:, point].reshape(centre.shape)

@@ -14,6 +14,7 @@ from exactbox.importers.fixing import ENCODERS, Start, settled
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
+from exactbox.importers.ops.shape import held
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of, stated_refusal
 from exactbox.importers.values import Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
 from exactbox.polytope import enclosed
@@ -88,6 +89,7 @@ class Lowering:
         known: vectors whose entries the user fixed, by position.
         texts: tensors of text that stay variable: inputs, and what moves their entries.
         place: where the graph stands, for the names of nodes of subgraphs; empty for the model's own.
+        doubts: what a float execution may settle otherwise, with an effect that no bound covers.
     """
 
     builder: Builder
@@ -104,6 +106,7 @@ class Lowering:
     known: Mapping[int, Rationals] = field(default_factory=dict)
     texts: set[str] = field(default_factory=set)
     place: str = ""
+    doubts: list[str] = field(default_factory=list)
 
     def begin(self, constants: Mapping[str, Constant], start: Start) -> None:
         """Take the graph's constants and inputs as they are before the first node."""
@@ -198,7 +201,7 @@ class Lowering:
                           "unrolled_nodes")  # fmt: skip
         inner = Lowering(
             self.builder, self.limits, {**values, **graph.constants}, self.steps, [], self.replaced, self.notes,
-            spent=self.spent, known=self.known, place=f"{place}: ",
+            spent=self.spent, known=self.known, place=f"{place}: ", doubts=self.doubts,
         )  # fmt: skip
         inner.run(nodes, wanted)
         if inner.refusals:
@@ -213,7 +216,10 @@ class Lowering:
 
     def _evaluate(self, node: Node, inputs: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
         self.builder.label = f"{self.place}{node}"
-        call = Call(node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside)
+        call = Call(
+            node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside, self.doubts
+        )
+        _doubt_operands(call)
         head = heading_of(node)
         recorded = None if head is None else head(call)
         if recorded is not None:
@@ -258,7 +264,7 @@ class Lowering:
         builder = Builder((Port("constant", first.shape, first.dtype),), self.limits, str(call.node))
         variable = builder.wrap(0, first.shape, first.dtype)
         outputs = _listed(lower(replace(call, inputs=(variable, *call.inputs[1:]), builder=builder)))
-        return [_evaluated(builder, value, values, first) if isinstance(value, Data) else value for value in outputs]
+        return [_evaluated(call, builder, value, values) if isinstance(value, Data) else value for value in outputs]
 
 
 def _listed(outcome: Tensor | Sequence[Tensor | None]) -> Sequence[Tensor | None]:
@@ -310,8 +316,31 @@ MOVES = frozenset(
 )  # fmt: skip
 
 
-def _evaluated(builder: Builder, output: Data, values: Rationals, source: Constant) -> Constant:
+# Operators that carry what the runtime's constants are off into a bound of their result, or settle their steps by it.
+_CARRIERS = MOVES | {
+    "Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Clip", "PRelu", "MatMul", "Gemm", "Conv", "ConvTranspose",
+    "Einsum", "BatchNormalization", "RNN", "RotaryEmbedding", "NegativeLogLikelihoodLoss", "DequantizeLinear", "SwiGLU",
+    "Scatter", "ScatterElements", "ScatterND", "Sqrt", "Reciprocal", "Exp", "Sigmoid", "Tanh", "Swish", "Range",
+    "Floor", "Ceil", "Round", "Sign", "NonZero", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+}  # fmt: skip
+
+
+def _doubt_operands(call: Call) -> None:
+    """Doubt every operator without a bound of its own whose constants the runtime computes with an error.
+
+    The first operand of arithmetic on constants is lowered as data, which carries its error.
+    """
+    known = call.node.domain == "" and call.node.op in _CARRIERS
+    for place, value in enumerate(call.inputs):
+        if known or not isinstance(value, Constant) or value.error is None or not value.error.any():
+            continue
+        if place or folding_of(call.node) is not None:
+            call.doubt(f"operand {place} is a constant that the runtime computes with an error")
+
+
+def _evaluated(call: Call, builder: Builder, output: Data, values: Rationals) -> Constant:
     """Return the exact value of a tensor of a small program at one point, with a bound of the runtime's error."""
+    source = call.constant(0, "the operand")
     position = builder.fresh(output)
     program = builder.program(Port("folded", output.shape, output.dtype), Head())
     column = values.reshape(-1, 1)
@@ -321,4 +350,12 @@ def _evaluated(builder: Builder, output: Data, values: Rationals, source: Consta
     arithmetic = ARITHMETIC.get(output.dtype, enclosed.FLOAT32)
     found = enclosed.enclose(program, point, arithmetic, builder.roundings, spread)[position]
     error = 2 * found.radius.reshape(output.shape)  # both the exact value and the runtime's lie within the radius
-    return Constant(result, output.dtype, error)
+    once = call.node.op in _ROUNDED_ONCE and not any(
+        isinstance(value, Constant) and value.error is not None and value.error.any() for value in call.inputs
+    )
+    return Constant(result, output.dtype, np.where(held(result, output.dtype), 0.0, error) if once else error)
+
+
+# IEEE 754: each of these rounds its exact result once, so that operands without an error give a number of the format
+# exactly where the result is one.
+_ROUNDED_ONCE = frozenset({"Add", "Sub", "Mul", "Div", "Neg", "Abs", "Relu", "Max", "Min", "Clip"})

@@ -14,7 +14,7 @@ from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.lower import Lowering
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, chosen_head, explained, model_decision
-from exactbox.importers.runtime import SKIPPED, Confirmation, confirm
+from exactbox.importers.runtime import SKIPPED, Confirmation, confirm, doubt_words
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Port, Program, Rule
 from exactbox.polytope.simplify import simplify
@@ -167,4 +167,5 @@ def _lower_output(file: OnnxFile, name: str, how: str, dims: Mapping[str, int], 
     notes += [learnt] if learnt else []
     above = f": logits under {', '.join(head.ops)}" if head.ops else ""
     choice = f"output '{name}' chosen ({how}){above}"
-    return Lowered(file, lowering, program, choice, (*graph.notes, *notes, *lowering.notes), found.axis)
+    notes = [*graph.notes, *notes, *lowering.notes, *doubt_words(lowering.doubts)]
+    return Lowered(file, lowering, program, choice, tuple(notes), found.axis)

@@ -110,7 +110,11 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
     except InternalError as error:
         known = _known(lowering, str(error))
-        raise UnsupportedModelError(file.path, known) if known else error from None
+        if known:
+            raise UnsupportedModelError(file.path, known) from None
+        if not lowering.doubts:
+            raise
+        return Confirmation("not confirmed", f"{doubt_words(lowering.doubts)[0]}; {error}")
     if raw.head.ops:
         check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
     whole = enclosed.enclose(raw, points, arithmetics(lowering), lowering.builder.roundings)[-1]
@@ -120,6 +124,11 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         raise InternalError(f"{file.path}: output '{raw.output.name}' differs from onnxruntime beyond the bound")
     worst, widest = float(difference.max(initial=0.0)), float(bound.max(initial=0.0))
     return Confirmation("confirmed", "", points.shape[1], worst, widest, len(steps))
+
+
+def doubt_words(doubts: Sequence[str]) -> list[str]:
+    """Say what a float execution may settle otherwise, each once."""
+    return [f"{doubt}: a float execution may take another way" for doubt in dict.fromkeys(doubts)]
 
 
 def _known(lowering: Lowering, text: str) -> list[Refusal]:
@@ -241,15 +250,18 @@ def _walk(
         if isinstance(step.value, Data):
             _judge_data(where, step, step.value, values, flat)
         else:
-            _judge_constant(where, step, step.value, flat)
+            told = any(note.startswith(f"{step.node}: ") for note in lowering.notes)
+            _judge_constant(where, step, step.value, flat, told)
     while len(values) < len(program.instructions):
         values.append(enclosed.step(program, len(values), values, start))
     return values[-1]
 
 
-def _judge_constant(where: str, step: Step, value: Constant, found: FloatArray) -> None:
+def _judge_constant(where: str, step: Step, value: Constant, found: FloatArray, told: bool) -> None:
+    """Compare a constant that arithmetic made; an overflow is allowed for unless it was told of."""
     centre = value.rationals().to_float().reshape(-1, 1)
     radius = np.zeros(centre.shape) if value.error is None else value.error.reshape(-1, 1)
+    radius = np.where(np.isfinite(radius), radius, 0.0) if told else radius
     _judge(where, step, Enclosure(centre, radius), found)
 
 

@@ -70,11 +70,17 @@ class Rounding:
         terms: operations beyond those of the instruction, each one more rounding of the whole.
         magnitude: (n,) absolute values that take part in the same sum (a bias added first, a mean subtracted first).
         operand_error: how far the constants of the execution may be from the exact ones, shaped like them.
+        share: what the execution multiplies its finished sum by, where that is in the instruction's own constants (1/n
+            of a mean): its partial sums are 1/share times as large, and what they lose to underflow grows by share.
+        compared: for a maximum that the execution takes as a choice: the earlier vector, laid out like the result,
+            whose sign it chooses by.
     """
 
     terms: int = 0
     magnitude: FloatArray | None = None
     operand_error: FloatArray | None = None
+    share: float = 1.0
+    compared: int | None = None
 
 
 PLAIN = Rounding()
@@ -145,6 +151,8 @@ def step(
                 return start
             case Gather(srcs, index):
                 return _gather([values[src] for src in srcs], index)
+            case Max(src, groups) if rounding.compared is not None:
+                return _chosen(values[src], groups, values[rounding.compared])
             case Max(src, groups):
                 return _maximum(values[src], groups)
             case Add(left, right):
@@ -307,35 +315,61 @@ def _maximum(source: Enclosure, groups: IndexArray) -> Enclosure:
     return Enclosure(centre, widest)
 
 
+def _chosen(source: Enclosure, groups: IndexArray, compared: Enclosure) -> Enclosure:
+    """Enclose a maximum that the execution takes as a choice by the sign of a difference d that it rounds.
+
+    The branches meet where d = 0, and exactly the larger one is chosen. Let the candidates be c_j +- r_j, c the largest
+    centre, and the execution's difference d' within E of the centre of d:
+
+    1. Where |centre of d| > E, d and d' have one sign, and both choose the same candidate j, which is one that no rival
+       is proved to exceed. Its value in either arithmetic is within r_j of c_j, so within r_j + (c - c_j) of c.
+    2. Elsewhere the execution may take any candidate, however clearly it is exceeded: the same bound over all of them.
+       The gap c - c_j is E times the slope by which the branches part, at most, and not of the size of a rounding.
+    """
+    best = _maximum(source, groups)
+    settled = np.abs(compared.centre) * (1 - 2 * _ULP) > compared.radius * (1 + 2 * _ULP)
+    widest = best.radius
+    for column in range(groups.shape[1]):
+        rival = _take(source, groups[:, column])
+        reach = (rival.radius + (best.centre - rival.centre)) * (1 + 4 * _ULP)
+        beaten = settled & _beats(best.centre, best.radius, rival)
+        widest = np.where((groups[:, column] == NO_CANDIDATE)[:, None] | beaten, widest, np.maximum(widest, reach))
+    broken = ~np.isfinite(widest)
+    return Enclosure(np.where(broken, 0.0, best.centre), np.where(broken, np.inf, widest))
+
+
 def _add(left: Enclosure, right: Enclosure, arithmetic: Arithmetic, rounding: Rounding = PLAIN) -> Enclosure:
     centre = left.centre + right.centre
     incoming = left.radius + right.radius
     size = np.abs(left.centre) + np.abs(right.centre) + incoming
     rounded = size if rounding.terms else np.abs(centre) + incoming
-    radius = incoming + _UNIT * np.abs(centre) + gamma(1 + rounding.terms, arithmetic.unit) * rounded
-    return _finish(centre, radius, size, 3 + rounding.terms, arithmetic, 3)
+    unit = gamma(1 + rounding.terms, arithmetic.unit)
+    radius = incoming + _UNIT * np.abs(centre) + unit * rounded
+    return _finish(centre, radius, size * (1 + unit) / rounding.share, 3 + rounding.terms, arithmetic, 3)
 
 
 def _shift(source: Enclosure, offset: Constants, arithmetic: Arithmetic, rounding: Rounding) -> Enclosure:
     column = offset.values[:, None]
     centre = source.centre + column
-    size = np.abs(source.centre) + source.radius + np.abs(column) + _column(rounding.magnitude)
+    error, unit = _column(rounding.operand_error), gamma(1 + rounding.terms, arithmetic.unit)
+    size = np.abs(source.centre) + source.radius + np.abs(column) + error + _column(rounding.magnitude)
     own = _UNIT * (np.abs(centre) + offset.inexact * np.abs(column))
-    radius = source.radius + own + gamma(1 + rounding.terms, arithmetic.unit) * size + _column(rounding.operand_error)
-    return _finish(centre, radius, size, 3 + rounding.terms, arithmetic, 3)
+    radius = source.radius + own + unit * size + error
+    return _finish(centre, radius, size * (1 + unit), 3 + rounding.terms, arithmetic, 3)
 
 
 def _scale(source: Enclosure, factor: Constants, arithmetic: Arithmetic, rounding: Rounding) -> Enclosure:
     column = factor.values[:, None]
     centre = source.centre * column
     reach = np.abs(source.centre) + source.radius
-    size = np.abs(column) * reach + _column(rounding.magnitude)
+    error, unit = _column(rounding.operand_error), gamma(2 + rounding.terms, arithmetic.unit)
+    size = (np.abs(column) + error) * reach + _column(rounding.magnitude)
     simple = np.abs(column) == 1 if rounding is PLAIN else np.zeros(column.shape, dtype=bool)
     own = np.where(simple, 0.0, gamma(1 + factor.inexact, _UNIT) * np.abs(centre) + _underflow(1, reach))
-    modelled = np.where(simple, 0.0, gamma(2 + rounding.terms, arithmetic.unit) * size)
-    error = _column(rounding.operand_error)
-    radius = np.abs(column) * source.radius + own + modelled + error * reach
+    radius = np.abs(column) * source.radius + own + np.where(simple, 0.0, unit * size) + error * reach
     flushed = arithmetic.tiny * (reach + np.abs(column))
+    # A factor beyond the largest number is infinite in the execution, and infinity times 0 is none of the reals.
+    size = np.where((np.abs(column) + error) * (1 + unit) <= arithmetic.huge, size * (1 + unit), np.inf)
     return _finish(centre, radius + flushed, size, 3 + rounding.terms, arithmetic, 3)
 
 
@@ -357,17 +391,25 @@ def _multiply(
     reach = np.abs(source.centre) + source.radius
     unit = gamma(width + rounding.terms + 1, arithmetic.unit) if arithmetic.unit else 0.0
     own = gamma(width + weight.inexact + 1, _UNIT)
-    spread = source.radius + (own + unit) * reach + arithmetic.tiny
+    late = max(1.0, abs(rounding.share))
+    spread = source.radius + (own + unit) * reach + arithmetic.tiny * late
     centre = flat(weight.values @ columns(source.centre))
     radius = flat(magnitudes @ columns(spread)) + unit * _column(rounding.magnitude) + _underflow(width, reach)
+    off: FloatArray | float = 0.0
+    if rounding.operand_error is not None:
+        off = flat(rounding.operand_error @ columns(reach))
+        radius = radius + (1 + unit) * off
     size = radius
     if arithmetic.unit:
         total = flat(np.repeat(columns(reach).sum(axis=1, keepdims=True), height, axis=1))
-        size = float(magnitudes.max(initial=0.0)) * total + _column(rounding.magnitude)
-        radius = radius + arithmetic.tiny * total
-    if rounding.operand_error is not None:
-        radius = radius + flat(rounding.operand_error @ columns(reach))
-    return _finish(centre, radius, size, 2 * width + rounding.terms, arithmetic, width + 4)
+        largest = float(magnitudes.max(initial=0.0))
+        # A partial sum, in any order, is at most (1 + unit) * sum (|w| + error) |x|. Two bounds of sum |w| |x|: the
+        # largest weight times sum |x|, and the part of the radius that is (own + unit) times it.
+        size = np.minimum(largest * total, radius / (own + unit)) * (1 + 2.0**-20)
+        size = (1 + unit) * (size + off + _column(rounding.magnitude)) / abs(rounding.share)
+        size = size if largest * (1 + unit) <= arithmetic.huge * abs(rounding.share) else np.full(size.shape, np.inf)
+        radius = radius + arithmetic.tiny * late * total
+    return _finish(centre, radius, size, (2 * width + rounding.terms) * late, arithmetic, width + 4)
 
 
 def _underflow(terms: int, reach: FloatArray) -> float:
@@ -380,7 +422,7 @@ def _column(values: FloatArray | None) -> FloatArray:
 
 
 def _finish(
-    centre: FloatArray, radius: FloatArray, size: FloatArray, operations: int, arithmetic: Arithmetic, depth: int
+    centre: FloatArray, radius: FloatArray, size: FloatArray, operations: float, arithmetic: Arithmetic, depth: int
 ) -> Enclosure:
     """Add underflow, round the radius up over ``depth`` operations of its own, and mark overflow as infinite."""
     total = (radius + operations * arithmetic.tiny) * (1 + (depth + 8) * _ULP)

@@ -3,6 +3,9 @@
 ``where(z > 0, z, a * z)``, ``z * (z > 0)``, thresholds and soft shrinkage are written so. A choice is lowered only
 where the two branches are proved to differ by a multiple of the compared quantity, entry by entry: if
 ``f - g = m * d`` then ``where(d > 0, f, g)`` is ``max(f, g)`` for m >= 0 and ``min(f, g)`` for m <= 0.
+
+A float execution chooses by the sign of a d that it rounded, so d is a vector of its own, beside the maximum: where its
+sign is not settled, the bound covers both branches (``enclosed.Rounding.compared``).
 """
 
 from __future__ import annotations
@@ -15,7 +18,7 @@ from onnx import TensorProto
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
-from exactbox.importers.ops.elementwise import common_shape, largest
+from exactbox.importers.ops.elementwise import common_shape, largest, plus
 from exactbox.importers.registry import heads
 from exactbox.importers.values import NEVER_WINS, Comparison, Constant, Data, Tensor, Total, Value, raise_unless
 from exactbox.polytope.enclosed import Rounding
@@ -89,15 +92,14 @@ def _chosen(call: Call, condition: Comparison, above: Value, below: Value) -> Da
     if slope is None:
         return None
     signs = slope.signs()
+    compared = builder.vector(plus(call, condition.left, condition.right, shape, -1))
+    rounding = Rounding(compared=compared)
     if (signs >= 0).all() or (signs <= 0).all():
         data = above if isinstance(above, Data) else builder.data(above)
-        found = largest(builder, [data, below], shape, 1 if (signs >= 0).all() else -1)
-    else:
-        turn = from_fractions(np.where(signs < 0, -1, 1).ravel().tolist(), shape)
-        sides = [builder.scale(builder.data(part).broadcast(shape), turn) for part in (above, below)]
-        found = builder.scale(builder.elementwise_maximum(sides), turn)
-    # The runtime compares rounded numbers: near the boundary it may take the other, almost equal branch.
-    return builder.shift(found, zeros(), Rounding(terms=16))
+        return largest(builder, [data, below], shape, 1 if (signs >= 0).all() else -1, rounding)
+    turn = from_fractions(np.where(signs < 0, -1, 1).ravel().tolist(), shape)
+    sides = [builder.scale(builder.data(part).broadcast(shape), turn) for part in (above, below)]
+    return builder.scale(builder.elementwise_maximum(sides, rounding=rounding), turn)
 
 
 @dataclass(frozen=True, eq=False)

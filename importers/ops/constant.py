@@ -14,10 +14,11 @@ from exactbox.importers.graph import constant_of, dtype_name
 from exactbox.importers.ops.elementwise import common_shape, reciprocal_error
 from exactbox.importers.ops.normalization import floor_root
 from exactbox.importers.ops.reduce import reduced_axes
-from exactbox.importers.ops.shape import cast_constant
+from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_TINY, cast_constant, held, sign
 from exactbox.importers.registry import folds, lowers
-from exactbox.importers.values import INTEGER_TYPES, AnyArray, Constant
-from exactbox.polytope.rational import from_fractions
+from exactbox.importers.values import INTEGER_TYPES, AnyArray, Constant, FloatArray
+from exactbox.polytope.enclosed import gamma
+from exactbox.polytope.rational import Rationals, from_fractions
 
 
 @folds("Constant")
@@ -69,7 +70,45 @@ def range_(call: Call) -> Constant:
     values = from_fractions([first + i * by for i in range(count)])
     if start.dtype in INTEGER_TYPES:
         return Constant(values.num.astype(np.dtype(start.dtype)), start.dtype)
-    return Constant(values, start.dtype, np.abs(values.to_float()) * 2.0**-20)
+    _settle_count(call, start, limit, step)
+    return Constant(values, start.dtype, _range_error(values, start, step))
+
+
+def _settle_count(call: Call, start: Constant, limit: Constant, step: Constant) -> None:
+    """Doubt how many numbers a range holds where rounding (limit - start) / step may pass a whole number.
+
+    With d = limit - start rounded once and the quotient rounded once more, in a format of unit u, the quotient q moves
+    by at most |q| (2u + u^2) + (e_start + e_limit) (1 + 3u) / |step|, and by |q + ..| e_step / (|step| - e_step). Where
+    nothing is rounded, q is exact.
+    """
+    unit = 2.0 ** -FORMAT_BITS[start.dtype]
+    first, last, by = (part.rationals().item() for part in (start, limit, step))
+    quotient = (last - first) / by
+    slack = [0.0 if part.error is None else float(part.error.max(initial=0.0)) for part in (start, limit, step)]
+    exactly = not any(slack) and all(held(from_fractions([x]), start.dtype).all() for x in (last - first, quotient))
+    size, least = abs(float(quotient)), abs(float(by)) - slack[2]
+    with np.errstate(divide="ignore"):
+        moved = (slack[0] + slack[1] + size * slack[2]) / least if least > 0 else math.inf
+    error = 0.0 if exactly else (size * 4 * unit + moved) * (1 + 2.0**-6)
+    call.settle(Constant(from_fractions([quotient], ()), start.dtype, np.array(error)), math.ceil)
+
+
+def _range_error(values: Rationals, start: Constant, step: Constant) -> FloatArray | None:
+    """Bound how far the runtime's numbers of a range may be off, whether it adds the step up or multiplies it.
+
+    The i-th number is first + i * step. Adding up rounds i times, each time by at most u times the largest number on
+    the way, M; multiplying rounds twice. So the error is at most gamma(i + 2) (M + |step|), besides e_start + i e_step
+    (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2). Where every number is one of the
+    format and the operands are exact, each sum on the way is exact.
+    """
+    slack = [0.0 if part.error is None else float(part.error.max(initial=0.0)) for part in (start, step)]
+    if not any(slack) and held(values, start.dtype).all():
+        return None
+    unit, tiny = 2.0 ** -FORMAT_BITS[start.dtype], FORMAT_TINY[start.dtype]
+    count = np.arange(values.size, dtype=np.float64)
+    largest = float(np.abs(values.to_float()).max(initial=0.0) + step.magnitudes().max(initial=0.0)) + slack[0]
+    rounded = np.array([gamma(int(i) + 3, unit) for i in count])
+    return (rounded * (largest + count * slack[1]) + slack[0] + count * (slack[1] + tiny)) * (1 + 2.0**-40)
 
 
 _INTEGER_BINARY: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
@@ -131,6 +170,10 @@ def comparison(call: Call) -> Constant:
     """Exact comparison of constants."""
     left, right = call.constant(0, "an operand"), call.constant(1, "an operand")
     common_shape(call, [left, right])
+    if left.error is not None or right.error is not None:
+        errors = [np.zeros(part.shape) if part.error is None else part.error for part in (left, right)]
+        apart, error = left.rationals() - right.rationals(), np.asarray(sum(errors)) * (1 + 2.0**-50)
+        call.settle(Constant(apart, left.dtype, np.broadcast_to(error, apart.shape)), sign)
     return Constant(np.asarray(_COMPARISONS[call.node.op](left.plain(), right.plain()), dtype=np.bool_), "bool")
 
 
@@ -148,6 +191,7 @@ def integer_unary(call: Call) -> Constant | None:
     """Sign changes of whole numbers."""
     value = call.constant(0, "the operand")
     if value.is_float and call.node.op == "Sign":
+        call.settle(value, sign)
         return Constant(from_fractions(value.rationals().signs().ravel().tolist(), value.shape), value.dtype)
     if value.dtype not in INTEGER_TYPES:
         return None
@@ -162,6 +206,7 @@ _WHOLE: dict[str, Callable[[Fraction], int]] = {"Floor": math.floor, "Ceil": mat
 def rounding(call: Call) -> Constant:
     """Whole numbers below, above or nearest (ties to even), exactly."""
     value = call.constant(0, "the operand")
+    call.settle(value, _WHOLE[call.node.op])
     whole = [_WHOLE[call.node.op](item) for item in value.rationals().fractions()]
     return Constant(from_fractions(whole, value.shape), value.dtype)
 
@@ -174,7 +219,14 @@ def reciprocal(call: Call) -> Constant:
     if 0 in values:
         call.refuse("division by a constant that is 0")
     inverse = from_fractions([1 / item for item in values], value.shape)
-    return Constant(inverse, value.dtype, reciprocal_error(value) + np.abs(inverse.to_float()) * 2.0**-8)
+    size = np.abs(inverse.to_float())
+    rounded = np.where(held(inverse, value.dtype), 0.0, size * _unit(value) + FORMAT_TINY[value.dtype])
+    return Constant(inverse, value.dtype, reciprocal_error(value) + rounded)
+
+
+def _unit(value: Constant) -> float:
+    """Return four units of roundoff of a constant's type, for one operation that a runtime may round a little worse."""
+    return 2.0 ** (2 - FORMAT_BITS[value.dtype])
 
 
 @folds("Sqrt")
@@ -192,7 +244,22 @@ def square_root(call: Call) -> Constant:
         roots.append(floor_root(item))
         call.replaced.append(ReplacedConstant(str(call.node), f"sqrt(input[{place}])", item, roots[-1]))
     exactly = from_fractions(roots, value.shape)
-    return Constant(exactly, value.dtype, np.abs(exactly.to_float()) * 2.0**-20)
+    size = np.abs(exactly.to_float())
+    rounded = np.where(held(exactly, value.dtype), 0.0, size * _unit(value))
+    return Constant(exactly, value.dtype, rounded + _root_error(value, size))
+
+
+def _root_error(value: Constant, roots: FloatArray) -> FloatArray:
+    """Bound how far sqrt(c + e) is from sqrt(c) for every e within the error; nothing does where c + e may be negative.
+
+    |sqrt(c + e) - sqrt(c)| = |e| / (sqrt(c + e) + sqrt(c)), which is at most |e| / sqrt(c).
+    """
+    if value.error is None:
+        return np.zeros(roots.shape)
+    size = np.abs(value.rationals().to_float())
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = np.where(value.error > 0, value.error / roots * (1 + 2.0**-40), 0.0)
+    return np.where(value.error <= size * (1 - 2.0**-50), moved, np.inf)
 
 
 _INTEGER_REDUCTIONS: dict[str, Callable[..., AnyArray]] = {
@@ -252,5 +319,7 @@ def integer_running_sum(call: Call) -> Constant | None:
 @folds("NonZero")
 def non_zero(call: Call) -> Constant:
     """Indices of the entries that are not 0."""
-    found = np.nonzero(call.constant(0, "the operand").plain())
+    value = call.constant(0, "the operand")
+    call.settle(value, sign)
+    found = np.nonzero(value.plain())
     return Constant(np.asarray(found, dtype=np.int64), "int64")

@@ -10,11 +10,12 @@ import numpy as np
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
+from exactbox.importers.ops.shape import FORMAT_TINY
 from exactbox.importers.registry import lowers, refuses
 from exactbox.importers.values import Constant, Data, Value, object_array
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
-from exactbox.polytope.rational import Rationals, from_fractions, int_array
+from exactbox.polytope.rational import Rationals, from_fractions, int_array, zeros
 
 CURVED = "not piecewise linear"
 JUMP = "data-dependent comparison: continuity not shown"
@@ -119,17 +120,21 @@ def divide(call: Call) -> Data:
     if (divisor.num == 0).any():
         call.refuse("division by a constant that is 0")
     factor = from_fractions([1 / value for value in divisor.fractions()], divisor.shape)
-    error = None if right.error is None else reciprocal_error(right)
-    return call.builder.scale(call.data(0).broadcast(shape), factor, Rounding(1, None, error))
+    error = reciprocal_error(right)
+    rounding = Rounding(1, None, error if error.any() else None)
+    return call.builder.scale(call.data(0).broadcast(shape), factor, rounding)
 
 
 def reciprocal_error(divisor: Constant) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]]:
-    """Bound how far 1/(c + e) is from 1/c for every e within the error."""
+    """Bound how far 1/(c + e) is from 1/c for every e within the error; a c that may count as 0 has no bound.
+
+    |1/(c + e) - 1/c| = |e| / (|c| |c + e|), and |c + e| is at least |c| less the error.
+    """
     size = np.abs(divisor.rationals().to_float())
     error = np.zeros(divisor.shape) if divisor.error is None else divisor.error
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         bound = error / (size * (size - error)) * (1 + 2.0**-40)
-    return np.where(size > error, bound, np.inf)
+    return np.where(size - error >= FORMAT_TINY.get(divisor.dtype, 0.0), bound, np.inf)
 
 
 @lowers("Pow")
@@ -236,7 +241,8 @@ def hard_sigmoid(call: Call) -> Data:
     """max(0, min(1, alpha * z + beta))."""
     slope, offset = (call.rational(name, default) for name, default in (("alpha", 0.2), ("beta", 0.5)))
     builder = call.builder
-    line = builder.shift(builder.scale(call.data(), from_fractions([slope], ())), from_fractions([offset], ()))
+    scaled = builder.scale(call.data(), from_fractions([slope], ()))
+    line = builder.shift(scaled, from_fractions([offset], ()), Rounding(terms=1))  # the offset is rounded itself
     return unit_interval(builder, line)
 
 
@@ -254,8 +260,13 @@ def thresholded_relu(call: Call) -> Data:
     return call.builder.elementwise_maximum([call.data()], with_zero=True)
 
 
-def largest(builder: Builder, values: Sequence[Value], shape: tuple[int, ...], sign: int = 1) -> Data:
-    """Return the entrywise maximum of tensors and constants, or for sign -1 their minimum."""
+def largest(
+    builder: Builder, values: Sequence[Value], shape: tuple[int, ...], sign: int = 1, rounding: Rounding | None = None
+) -> Data:
+    """Return the entrywise maximum of tensors and constants, or for sign -1 their minimum.
+
+    A maximum moves by no more than one of its operands does, so the largest error of a constant is one of the result.
+    """
     given = [value for value in values if isinstance(value, Data)]
     parts = [(value if sign > 0 else builder.negate(value)).broadcast(shape) for value in given]
     size = parts[0].size
@@ -267,7 +278,10 @@ def largest(builder: Builder, values: Sequence[Value], shape: tuple[int, ...], s
             parts.append(builder.constants(entries, parts[0].dtype))
         columns.append(np.where(column >= 0, column + len(given) * size, column))
     flat = parts[0] if len(parts) == 1 else builder.joined(parts)
-    result = builder.maximum(flat, np.stack(columns, axis=1), shape)
+    result = builder.maximum(flat, np.stack(columns, axis=1), shape, rounding)
+    errors = [np.broadcast_to(value.error, shape) for value in fixed if value.error is not None]
+    if errors:
+        result = builder.shift(result, zeros(), Rounding(operand_error=np.maximum.reduce(errors)))
     return result if sign > 0 else builder.negate(result)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from exactbox.importers.call import Call
 from exactbox.importers.ops.linear import product
 from exactbox.importers.ops.resize import Taps, cubic_taps, linear_taps
+from exactbox.importers.ops.shape import FORMAT_BITS
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
@@ -40,7 +41,7 @@ def affine_grid(call: Call) -> Value:
         for place in itertools.product(*(range(n) for n in size[2:]))
     ]
     weight = from_fractions([x for point in points for x in point], (len(points), axes + 1))
-    error = np.full(weight.shape, 2.0**-20)
+    error = np.full(weight.shape, 2.0 ** (4 - FORMAT_BITS[theta.dtype]))
     columns = Constant(Rationals(weight.num.T.copy(), weight.den), theta.dtype, error.T)
     grid = product(call, theta, columns, True, Rounding(terms=2))
     return grid.moved(lambda array: np.swapaxes(array, 1, 2).reshape(size[0], *size[2:], axes))

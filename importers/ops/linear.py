@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -42,7 +43,10 @@ def gemm(call: Call) -> Data:
         call.refuse(f"a bias of shape {bias.shape} does not fit a result of shape {dims}")
     bias = None if bias is None or beta == 0 else scaled(call, bias, beta)
     added = None if bias is None or isinstance(bias, Data) else bias.magnitudes()
-    rounding = Rounding(terms=2 + 2 * (alpha != 1) + 2 * (beta != 1), magnitude=added)
+    # Data added to the product may have been the first term of its sum: each must fit half of the format's range.
+    half = 2 if isinstance(bias, Data) else 1
+    share = float(alpha) / half
+    rounding = Rounding(terms=2 + 2 * (alpha != 1) + 2 * (beta != 1), magnitude=added, share=share)
     if isinstance(right, Data):
         if isinstance(left, Data):
             call.refuse(_PRODUCT)
@@ -51,7 +55,7 @@ def gemm(call: Call) -> Data:
         result = product(call, call.builder.data(left), _times(right, alpha), True, rounding)
     if bias is None:
         return result
-    late = Rounding(terms=right.shape[0] + 2)  # a data bias may have been the first term of the sum
+    late = Rounding(terms=right.shape[0] + 2, share=1 / half)
     return plus(call, result, bias, common_shape(call, [result, bias]), rounding=late)
 
 
@@ -103,9 +107,9 @@ def _weight_first(call: Call, data: Data, weight: Constant, rounding: Rounding |
     flipped = data if len(data.shape) == 1 else data.moved(lambda array: np.swapaxes(array, -1, -2))
     other = weight if len(weight.shape) == 1 else weight.moved(lambda array: np.swapaxes(array, -1, -2))
     if rounding is not None and rounding.magnitude is not None and rounding.magnitude.ndim > 1:
-        rounding = Rounding(rounding.terms, np.swapaxes(rounding.magnitude, -1, -2))
+        rounding = replace(rounding, magnitude=np.swapaxes(rounding.magnitude, -1, -2))
     elif rounding is not None and rounding.magnitude is not None and rounding.magnitude.ndim == 1:
-        rounding = Rounding(rounding.terms, rounding.magnitude[:, None])
+        rounding = replace(rounding, magnitude=rounding.magnitude[:, None])
     result = product(call, flipped, other, True, rounding)
     both = len(data.shape) > 1 and len(weight.shape) > 1
     return result.moved(lambda array: np.swapaxes(array, -1, -2)) if both else result
@@ -128,5 +132,5 @@ def _stacked(call: Call, left: Data, right: Constant, rounding: Rounding | None)
     extra = rounding or Rounding()
     magnitude = None if extra.magnitude is None else np.broadcast_to(extra.magnitude, shape).ravel()
     error = None if weight.error is None else np.ascontiguousarray(weight.error)
-    described = Rounding(extra.terms, magnitude, error)
+    described = replace(extra, magnitude=magnitude, operand_error=error)
     return call.builder.matmul(left, weight.rationals(), rows, shape, described)

@@ -80,7 +80,7 @@ def _reduced(call: Call, chosen: Data, weights: _Weights) -> Data:
         call.refuse("the weights sum to 0: a division by 0")
     row = from_fractions([-weight / total for weight in weights.values], (1, 1, len(weights.values)))
     error = _share_error(weights, total, chosen.dtype) if kind == "mean" else weights.error
-    rounding = Rounding(terms=3, operand_error=error.reshape(1, 1, -1))
+    rounding = Rounding(terms=3, operand_error=error.reshape(1, 1, -1), share=float(1 / total))
     return call.builder.matmul(chosen.moved(lambda array: array.reshape(-1)), row, 1, (), rounding)
 
 

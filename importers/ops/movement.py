@@ -191,8 +191,8 @@ def pad(call: Call) -> Value:
 
 def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Value:
     given = call.optional(2)
-    if isinstance(given, Data):
-        return _pad_data(call, value, widths, given)
+    if isinstance(given, Data) or (given is not None and given.error is not None and given.error.any()):
+        return _pad_with(call, value, widths, given)
     fill = call.node.number("value", 0.0) if given is None or not given.size else given.plain().ravel().tolist()[0]
     if isinstance(value, Constant) and not isinstance(value.values, Rationals):
         return value.moved(lambda array: filled(array, widths, fill))
@@ -207,8 +207,8 @@ def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Va
     return choose(call, inside, widened, filler.broadcast(dims))
 
 
-def _pad_data(call: Call, value: Value, widths: list[tuple[int, int]], fill: Data) -> Value:
-    """Pad with a number that depends on the input."""
+def _pad_with(call: Call, value: Value, widths: list[tuple[int, int]], fill: Value) -> Value:
+    """Pad with a number that depends on the input, or that the runtime computes with an error."""
     inside = np.pad(np.ones(value.shape, dtype=bool), widths)
     spread = fill.moved(lambda array: array.reshape(())).broadcast(inside.shape)
     return choose(call, inside, _pad_index(value, widths), spread)
@@ -259,7 +259,10 @@ def _choose_mixed(call: Call, mask: AnyArray, first: Value, second: Value) -> Da
     data = Data(first.srcs, np.where(mask, first.index, CONSTANT_ZERO), first.dtype)
     fill = _where_active(second, ~mask)
     offset = fill.rationals()
-    return call.builder.shift(data, offset, operand_rounding(fill)) if offset.num.any() else data
+    exactly = fill.error is None or not fill.error.any()
+    if exactly and not offset.num.any():
+        return data
+    return call.builder.shift(data, offset, None if exactly else operand_rounding(fill))
 
 
 def _where_active(value: Constant, active: AnyArray) -> Constant:

@@ -8,12 +8,15 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_END, FORMAT_TINY
 from exactbox.importers.registry import lowers
-from exactbox.importers.values import Constant, Data
+from exactbox.importers.values import Constant, Data, FloatArray
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, from_fractions
 
 ROOT_BITS = 80
+_SLACK = 2.0**-40
+"""Covers the few roundings of float64 that a bound is computed with."""
 
 
 @lowers("BatchNormalization")
@@ -31,8 +34,41 @@ def batch_normalization(call: Call) -> list[Data | None]:
     factor = (gain.rationals().reshape(-1) * inverse).reshape(*shape)
     offset = bias.rationals().reshape(*shape) - mean.rationals().reshape(*shape) * factor
     magnitude = _magnitude(factor, bias, mean, shape)
-    scaled = call.builder.scale(data, factor, Rounding(terms=8, magnitude=magnitude))
-    return [call.builder.shift(scaled, offset, Rounding(terms=2, magnitude=magnitude)), None, None, None, None]
+    slope, moved = (part.reshape(shape) for part in _errors(call, inverse, (gain, bias, mean, variance)))
+    scaled = call.builder.scale(data, factor, Rounding(8, magnitude, slope))
+    return [call.builder.shift(scaled, offset, Rounding(2, magnitude, moved)), None, None, None, None]
+
+
+def _errors(
+    call: Call, inverse: Rationals, parameters: tuple[Constant, Constant, Constant, Constant]
+) -> tuple[FloatArray, FloatArray]:
+    """Bound how far the runtime's factor and offset may be off beyond roundings, by what its parameters are off.
+
+    1. With r = v + epsilon and e the error of v, |1/sqrt(r + e) - 1/sqrt(r)| <= e / (2 (r - e)^(3/2)), by the mean
+       value theorem. Where r - e may count as 0, or r overflows, there is no bound. A half-precision epsilon is rounded
+       too.
+    2. The factor f = g / sqrt(r): |f' - f| <= e_g (R + e_R) + |g| e_R, with R = 1/sqrt(r). A gain below the smallest
+       normal number may be taken for 0.
+    3. The offset b - m f: |o' - o| <= e_b + |m| e_f + e_m (|f| + e_f).
+    """
+    gain, bias, mean, variance = parameters
+    epsilon, tiny = float(call.rational("epsilon", 1e-5)), FORMAT_TINY[variance.dtype]
+    rounded = max(epsilon * 2.0 ** -FORMAT_BITS[variance.dtype], epsilon if epsilon < tiny else 0.0)
+    spread = _off(variance) + (rounded if FORMAT_BITS[variance.dtype] < FORMAT_BITS["float32"] else 0.0)
+    root = inverse.to_float() * (1 + _SLACK)
+    radicand = variance.rationals().to_float().reshape(-1) + epsilon
+    with np.errstate(all="ignore"):
+        least = radicand * (1 - _SLACK) - spread
+        off = np.where(spread > 0, spread / (2 * least**1.5) * (1 + _SLACK), 0.0)
+        off = np.where((least >= tiny) & (radicand + spread < FORMAT_END[variance.dtype]), off, np.inf)
+        slope = (_off(gain) + FORMAT_TINY[gain.dtype]) * (root + off) + gain.magnitudes().reshape(-1) * off
+        factor = gain.magnitudes().reshape(-1) * root + slope
+        moved = _off(bias) + mean.magnitudes().reshape(-1) * slope + _off(mean) * factor
+    return slope * (1 + _SLACK), moved * (1 + _SLACK)
+
+
+def _off(part: Constant) -> FloatArray:
+    return np.zeros(part.size) if part.error is None else part.error.reshape(-1)
 
 
 def _magnitude(

@@ -53,7 +53,7 @@ def average_pool(call: Call) -> Data:
     weight = from_fractions([share] * width, (1, 1, width))
     rows = entries.size // width
     patches = Data(data.srcs, entries, data.dtype)
-    total = call.builder.matmul(patches, weight, rows, shape, Rounding(terms=3))
+    total = call.builder.matmul(patches, weight, rows, shape, Rounding(terms=3, share=1 / (uniform or 1)))
     if uniform is not None:
         return total
     factor = from_fractions([Fraction(1, int(count)) for count in counts], where.out)
@@ -69,7 +69,7 @@ def global_average_pool(call: Call) -> Data:
         call.refuse("a mean over nothing")
     shape = (*data.shape[:2], *(1 for _ in data.shape[2:]))
     weight = from_fractions([Fraction(1, width)] * width, (1, 1, width))
-    return call.builder.matmul(data, weight, math.prod(data.shape[:2]), shape, Rounding(terms=3))
+    return call.builder.matmul(data, weight, math.prod(data.shape[:2]), shape, Rounding(terms=3, share=1 / width))
 
 
 def _windows(call: Call, data: Data) -> Windows:

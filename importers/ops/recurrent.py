@@ -13,6 +13,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import leaky, unit_interval
 from exactbox.importers.ops.linear import product
 from exactbox.importers.ops.movement import choose
+from exactbox.importers.ops.shape import FORMAT_BITS
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
@@ -79,7 +80,8 @@ def _layer(call: Call, place: int, count: int) -> _Layer:
         call.refuse(f"expected biases of shape {(count, 2 * hidden)}, got {bias.shape}")
     own = bias.moved(lambda array: array[place])
     first, second = own.moved(lambda array: array[:hidden]), own.moved(lambda array: array[hidden:])
-    error = own.magnitudes()[:hidden] * 2.0**-20 + own.magnitudes()[hidden:] * 2.0**-20
+    sizes, off = own.magnitudes(), np.zeros(own.shape) if own.error is None else own.error
+    error = (sizes[:hidden] + sizes[hidden:]) * 2.0 ** (4 - FORMAT_BITS[own.dtype]) + off[:hidden] + off[hidden:]
     total = Constant(first.rationals() + second.rationals(), own.dtype, error)
     inputs = weights.moved(lambda array: array[place].T)
     return _Layer(inputs, states.moved(lambda array: array[place].T), total, _activation(call, place))
@@ -113,7 +115,7 @@ def _activation(call: Call, place: int) -> Activation:
 
 def _affine(slope: Fraction, offset: Fraction) -> Activation:
     factor, shift = from_fractions([slope], ()), from_fractions([offset], ())
-    return lambda builder, data: builder.shift(builder.scale(data, factor), shift)
+    return lambda builder, data: builder.shift(builder.scale(data, factor), shift, Rounding(terms=1))
 
 
 _WITH_ALPHA = frozenset({"Affine", "LeakyRelu", "ThresholdedRelu", "ScaledTanh", "HardSigmoid", "Elu"})
@@ -138,7 +140,8 @@ def _unrolled(
     builder, (steps, batch, width) = call.builder, sequence.shape
     hidden = layer.bias.shape[0]
     state = _initial(call, place, batch, hidden, sequence.dtype)
-    many = Rounding(terms=width + hidden + 4, magnitude=layer.bias.magnitudes())
+    # One sum may hold both products: each must fit half of the format's range.
+    many = Rounding(terms=width + hidden + 4, magnitude=layer.bias.magnitudes(), share=0.5)
     states: list[Data] = []
     final = state
     for step in reversed(range(steps)) if backwards else range(steps):
@@ -146,8 +149,9 @@ def _unrolled(
         running = np.broadcast_to((np.array(lengths) > step)[:, None], (batch, hidden))
         own = product(call, _step(sequence, step), layer.inputs, True, many)
         past = builder.data(product(call, builder.data(state), layer.states, True, many))
-        total = builder.add(own, past, Rounding(terms=width + hidden))
-        after = layer.activation(builder, builder.shift(total, layer.bias.rationals(), Rounding(terms=4)))
+        total = builder.add(own, past, Rounding(terms=width + hidden, share=0.5))
+        biased = builder.shift(total, layer.bias.rationals(), Rounding(4, operand_error=layer.bias.error))
+        after = layer.activation(builder, biased)
         zero = Constant(np.zeros((batch, hidden), dtype=np.float32), sequence.dtype)
         state = choose(call, running, after, state)
         states.append(builder.data(choose(call, running, after, zero)))

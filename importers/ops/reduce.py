@@ -59,7 +59,7 @@ def _reduced(call: Call, data: Data, dims: tuple[int, ...]) -> Data:
         data = _absolute(call, data)
     share = Fraction(1, width) if op == "ReduceMean" else Fraction(1)
     weight = from_fractions([share] * width, (1, 1, width))
-    return builder.matmul(data, weight, rows, dims, Rounding(terms=3))
+    return builder.matmul(data, weight, rows, dims, Rounding(terms=3, share=1 / share.denominator))
 
 
 def _absolute(call: Call, data: Data) -> Data:

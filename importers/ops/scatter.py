@@ -151,7 +151,7 @@ def _candidates(call: Call, value: Value, sign: int) -> Data:
     absent = np.zeros(value.shape, dtype=bool)
     if isinstance(value, Constant) and isinstance(value.values, np.ndarray):
         absent = value.values == -sign * np.inf
-        value = Constant(np.where(absent, 0, value.values), value.dtype)
+        value = Constant(np.where(absent, 0, value.values), value.dtype, value.error)
     data = call.builder.data(value)
     data = data if sign > 0 else call.builder.negate(data)
     return Data(data.srcs, np.where(absent, NEVER_WINS, data.index), data.dtype)

@@ -18,12 +18,13 @@ from exactbox.importers.values import (
     AnyArray,
     Constant,
     Data,
+    FloatArray,
     Held,
     Value,
     integer_constant,
 )
 from exactbox.polytope.enclosed import Rounding
-from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.rational import Rationals, exact, from_fractions
 
 
 @lowers("Identity")
@@ -91,6 +92,7 @@ def cast_constant(call: Call, value: Constant, target: str) -> Constant:
         whole = value.values
     if target not in INTEGER_TYPES | {"bool"}:
         call.refuse(f"a cast to {target}")
+    call.settle(value, sign if target == "bool" else math.trunc)
     if target == "bool":
         return Constant(np.asarray(whole).astype(np.bool_), target)
     return Constant(_whole_numbers(call, np.asarray(whole), target), target)
@@ -111,6 +113,11 @@ def _whole_numbers(call: Call, values: AnyArray, target: str) -> AnyArray:
     return np.asarray(values.astype(kind))
 
 
+def sign(number: Fraction) -> int:
+    """Return -1, 0 or 1."""
+    return (number > 0) - (number < 0)
+
+
 def tell_infinite(call: Call, largest: float | Fraction, dtype: str) -> None:
     """Tell where a finite constant is larger than its type holds: the exact number stays."""
     if FORMAT_END[dtype] <= largest < math.inf:
@@ -122,13 +129,33 @@ def _to_float(call: Call, value: Constant, target: str) -> Constant:
     if not isinstance(value.values, Rationals) and value.values.dtype.kind in "iub":
         size = value.magnitudes()
         large = size > 2.0 ** FORMAT_BITS[target]  # whole numbers that the runtime has to round
-        error = np.where(large, size * 2.0 ** (1 - FORMAT_BITS[target]), 0.0) if large.any() else None
-        return Constant(value.rationals(), target, error)
+        error = np.where(large, _beyond(size * 2.0 ** (1 - FORMAT_BITS[target]), size, target), 0.0)
+        return Constant(value.rationals(), target, error if large.any() else None)
     if target == value.dtype or value.dtype in _HELD_BY[target]:
         return Constant(value.values, target, value.error)
     size = value.magnitudes()
     rounded = np.maximum(size * 2.0 ** (1 - FORMAT_BITS[target]), np.where(size < FORMAT_TINY[target], size, 0.0))
-    return Constant(value.values, target, rounded + (0.0 if value.error is None else value.error))
+    rounded = np.where(held(value.rationals(), target), 0.0, rounded)
+    error = rounded if value.error is None else rounded + value.error
+    return Constant(value.values, target, _beyond(error, size, target))
+
+
+def _beyond(error: FloatArray, size: FloatArray, dtype: str) -> FloatArray:
+    """Return the error, infinite where the runtime's number may overflow."""
+    return np.where(size < FORMAT_END[dtype], error, np.inf)
+
+
+def held(values: Rationals, dtype: str) -> AnyArray:
+    """Say which numbers are 0 or a normal number of a float format, shaped like them.
+
+    >>> from exactbox.polytope.rational import exact
+    >>> held(exact(["0.5", "0.1", "0"]), "float32").tolist()
+    [True, False, True]
+    """
+    with np.errstate(over="ignore"):
+        near = values.to_float().astype(np.dtype(dtype)).astype(np.float64)
+    usual = np.isfinite(near) & ((near == 0) | (np.abs(near) >= FORMAT_TINY[dtype]))
+    return np.asarray((exact(np.where(usual, near, 0.0)) - values).num == 0, dtype=bool)
 
 
 FORMAT_BITS = {"bfloat16": 8, "float16": 11, "float32": 24, "float64": 53}

@@ -20,15 +20,17 @@ DATA = REPOSITORY / "exactbox" / "data"
 MLP, IRIS, FLOWERS = (str(DATA / name) for name in ("digits_mlp.onnx", "iris_pipeline.onnx", "iris_samples.csv"))
 
 AUDIT_KEYS = {"exit_code", "inventory", "data", "decision", "summary", "words", "ways", "units", "worst", "samples",
-              "not_claimed", "written"}  # fmt: skip
+              "not_claimed", "unproved", "written"}  # fmt: skip
 SUMMARY_KEYS = {
-    "samples", "flips", "proved_to_hold", "exact_ties", "on_a_boundary", "regions", "samples_sharing_a_region",
+    "samples", "flips", "proved_to_hold", "proved_with_tail", "exact_ties", "on_a_boundary", "regions",
+    "samples_sharing_a_region",
     "largest_region", "regions_undecided", "pattern_differences", "largest_difference", "largest_bound",
     "smallest_margin", "smallest_ratio", "smallest_distance", "distances_skipped", "dead_units", "always_on_units",
     "settled_units", "correct", "accuracy",
 }  # fmt: skip
 SAMPLE_KEYS = {
-    "row", "outputs", "decision", "label", "margin", "margin_exact", "tie", "bound", "holds", "distance",
+    "row", "outputs", "decision", "label", "margin", "margin_exact", "tie", "bound", "holds", "holds_with_tail",
+    "distance",
     "distance_exact", "region", "on_a_boundary", "units_off", "runtime",
 }  # fmt: skip
 WAY_KEYS = {"name", "optimised", "batched", "ran", "reason", "largest_difference", "largest_ulps", "beyond_bound",
