@@ -16,7 +16,7 @@ from exactbox.audit_decisions import UNDECIDED, float_decision, head_decision
 from exactbox.decisions import DecisionPlan
 from exactbox.importers.deployed import RuntimeRefusal, observed_vectors
 from exactbox.polytope import enclosed, exact
-from exactbox.polytope.decision import Decision, decide
+from exactbox.polytope.decision import Decision, decide, lost_ties
 from exactbox.polytope.distance import distance
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.gradients import gradients, lowest_winners
@@ -295,7 +295,8 @@ def _distance(
         return min((gap / norm for gap, norm in zip(gaps.fractions(), norms, strict=True) if norm), default=None)
     reduced, rest = bench.domain.reduce(gradient, gaps - matvec(gradient, point))
     sources = tuple(RowSource("decision", 0, k) for k in range(len(gaps)))
-    return distance(bench.domain, integer_rows(-reduced, rest, sources), point, "linf").value
+    lost = lost_ties(decision, bench.plan.tie)
+    return distance(bench.domain, integer_rows(-reduced, rest, sources), point, "linf", lost).value
 
 
 def _gaps(plan: DecisionPlan, decision: Decision, values: Rationals) -> Rationals:

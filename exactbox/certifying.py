@@ -21,7 +21,7 @@ from exactbox.measures import Geometry, geometry
 from exactbox.nearest import Distances, distances
 from exactbox.polytope import facets
 from exactbox.polytope import opinion as opinions
-from exactbox.polytope.decision import Decision, decide, decision_rows
+from exactbox.polytope.decision import Decision, decide, decision_rows, lost_ties
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.opinion import Opinion
@@ -319,5 +319,8 @@ def _why_not(asked: bool | None, dear: bool, how: str) -> str:
 
 
 def _distances(found: Certified) -> Distances:
-    decided = None if found.decision is None else decision_rows(found.region, found.decision)
-    return distances(found.domain.domain, found.region.rows, decided, found.input.point)
+    domain, rows, point = found.domain.domain, found.region.rows, found.input.point
+    if found.decision is None:
+        return distances(domain, rows, None, point)
+    lost = lost_ties(found.decision, found.plan.tie)
+    return distances(domain, rows, decision_rows(found.region, found.decision), point, lost)

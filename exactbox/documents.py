@@ -7,7 +7,7 @@ from fractions import Fraction
 from typing import Any
 
 from exactbox.certifying import Certified, row_count
-from exactbox.findings import name_row, nearest, not_claimed, row_counts
+from exactbox.findings import binding_words, name_row, nearest, not_claimed, row_counts
 from exactbox.loading import Model
 from exactbox.measures import Geometry
 from exactbox.polytope.distance import Distance
@@ -171,8 +171,7 @@ def _distances(found: Certified) -> Document | None:
 
 
 def _distance(found: Certified, one: Distance) -> Document:
-    rows = found.distances.rows if found.distances else None
-    binding = None if one.binding is None or rows is None else name_row(found, rows.sources[one.binding])
+    binding = binding_words(found, one) or None
     squared = one.norm == "l2"
     value = None if one.value is None else _float(one.value)
     root = math.sqrt(value) if squared and value is not None else value

@@ -7,6 +7,8 @@ from fractions import Fraction
 
 from exactbox.certifying import Certified
 from exactbox.nearest import NearFacet, near_facets, row_name
+from exactbox.polytope.decision import NO_RIVAL
+from exactbox.polytope.distance import Distance
 from exactbox.polytope.rational import parse_number
 from exactbox.polytope.rows import RowSource
 from exactbox.polytope.verdicts import Dropped, Free, Same
@@ -88,6 +90,18 @@ def name_row(found: Certified, source: RowSource) -> str:
     """Say in words where a row of a result comes from."""
     classes = {i: found.plan.name(i) for i in found.plan.outputs}
     return row_name(found.program, source, found.input_names, classes)
+
+
+def binding_words(found: Certified, one: Distance) -> str:
+    """Say which row of the result's distances is reached first; empty where none is."""
+    if one.binding is None or found.distances is None:
+        return ""
+    source = found.distances.rows.sources[one.binding]
+    if not one.rim:
+        return name_row(found, source)
+    if source.rival == NO_RIVAL:
+        return f"{found.plan.name(source.group)} is 0, on the domain's rim"
+    return f"{found.plan.name(source.rival)} wins a tie with {found.plan.name(source.group)}, on the domain's rim"
 
 
 def not_claimed(found: Certified) -> list[str]:

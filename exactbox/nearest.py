@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -22,7 +23,8 @@ class Distances:
 
     Args:
         region: by norm, to the boundary of the region P.
-        decision: by norm, to the boundary of P', the part of P where the decision holds; empty without a decision.
+        decision: by norm, to where the decision may end: the boundary of P', the part of P where the decided one
+            attains the extremum, or a tie with one that wins it; empty without a decision.
         rows: the rows that ``binding`` counts: those of the region, then those of the decision.
     """
 
@@ -45,11 +47,14 @@ class NearFacet:
     inputs: tuple[int, ...]
 
 
-def distances(domain: Domain, region_rows: Rows, decided: Rows | None, point: Rationals) -> Distances:
+def distances(
+    domain: Domain, region_rows: Rows, decided: Rows | None, point: Rationals, lost: Collection[int] = frozenset()
+) -> Distances:
     """Return the exact distances from a point (d,) of a region, in all three norms, within a box domain.
 
     Args:
         decided: the rows of the decision, or None where nothing is decided.
+        lost: the positions among them on which another wins the tie.
 
     Raises:
         InputError: the domain is no box.
@@ -59,7 +64,7 @@ def distances(domain: Domain, region_rows: Rows, decided: Rows | None, point: Ra
         return Distances(to_region, {}, region_rows)
     shift = len(region_rows)
     both: dict[Norm, Distance] = {
-        norm: nearer(to_region[norm], distance(domain, decided, point, norm), shift) for norm in NORMS
+        norm: nearer(to_region[norm], distance(domain, decided, point, norm, lost), shift) for norm in NORMS
     }
     return Distances(to_region, both, join(region_rows, decided))
 
@@ -68,12 +73,12 @@ def nearer(first: Distance, second: Distance, shift: int) -> Distance:
     """Return the distance to the rows of both, the second's counted from ``shift``."""
     moved = {position + shift: factor for position, factor in second.multipliers.items()}
     if second.value is None or (first.value is not None and first.value <= second.value):
-        value, binding, nearest = first.value, first.binding, first.nearest
+        value, binding, nearest, rim = first.value, first.binding, first.nearest, first.rim
     else:
-        value, nearest = second.value, second.nearest
+        value, nearest, rim = second.value, second.nearest, second.rim
         binding = None if second.binding is None else second.binding + shift
     multipliers = {} if value == 0 else {**first.multipliers, **moved}
-    return Distance(first.norm, value, binding, nearest, multipliers)
+    return Distance(first.norm, value, binding, nearest, multipliers, rim)
 
 
 def near_facets(domain: Domain, rows: Rows, point: Rationals, count: int) -> list[NearFacet]:

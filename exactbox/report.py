@@ -12,6 +12,7 @@ from typing import Any
 
 from exactbox.certifying import Certified, row_count
 from exactbox.findings import (
+    binding_words,
     features,
     logit_words,
     name_row,
@@ -168,9 +169,8 @@ def _distances(found: Certified) -> list[str]:
     lines = [f"to the region's boundary: {_norms(found.distances.region)}"]
     if found.distances.decision:
         lines.append(f"the decision is proved to hold closer than: {_norms(found.distances.decision)}")
-        binding = found.distances.decision["linf"].binding
-        if binding is not None:
-            lines.append(f"first there: {name_row(found, found.distances.rows.sources[binding])}")
+        first = binding_words(found, found.distances.decision["linf"])
+        lines += [f"first there: {first}"] if first else []
     return lines
 
 

@@ -68,6 +68,19 @@ def decide(
     return Decision(rule, tuple(outputs), chosen, None, margin, tuple(i for i in winners if i != chosen))
 
 
+def lost_ties(decision: Decision, tie: Literal["first", "last"] = "first") -> frozenset[int]:
+    """Return the positions of the ``decision_rows`` on whose hyperplane the rival, by the tie rule, is the choice.
+
+    >>> found = Decision("argmax", (0, 1, 2), 1, None, None, ())
+    >>> lost_ties(found), lost_ties(found, "last")
+    (frozenset({0}), frozenset({1}))
+    """
+    if decision.rule == "sign":
+        return frozenset({0} if decision.positive else ())
+    rivals = [output for output in decision.outputs if output != decision.chosen]
+    return frozenset(k for k, rival in enumerate(rivals) if (rival < decision.chosen) == (tie == "first"))
+
+
 def decision_rows(region: Region, decision: Decision) -> Rows:
     """Return the rows of the region's decision polytope: the chosen output beats, or equals, every rival there.
 

@@ -7,7 +7,7 @@ closed form by sorting (water filling). Its multiplier proves that nothing neare
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
@@ -27,13 +27,15 @@ class Distance:
 
     Args:
         norm: "l1", "linf" or "l2".
-        value: the distance, squared for "l2", to the part of the domain where a row is violated (a row that only
-            touches the domain is none); None where the domain violates no row.
+        value: the distance, squared for "l2", to the part of the domain where a row is violated (one that the domain
+            only touches counts if it is among those lost at a tie); None where there is no such part.
         binding: the position of the row that is reached first (the lowest among equals), or None.
         nearest: shape (d,), the point of the domain on that row at this distance, or None.
         multipliers: for "l1" and "l2", by row: ``lambda`` with
             ``max over the box of a.(y - x) - lambda * size(y - x) + lambda * value <= slack``, size being the L1 norm
-            or the squared L2 norm. Rows without an entry cannot be violated in the box. Empty where the value is 0.
+            or the squared L2 norm. Rows without an entry cannot be violated in the box (nor touched, if they are lost
+            at a tie). Empty where the value is 0.
+        rim: whether the domain goes no further than the binding row, which is lost at a tie.
     """
 
     norm: Norm
@@ -41,6 +43,7 @@ class Distance:
     binding: int | None
     nearest: Rationals | None
     multipliers: dict[int, Fraction]
+    rim: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,11 +55,16 @@ class _Reach:
     multiplier: Fraction
 
 
-def distance(domain: Domain, rows: Rows, point: Rationals, norm: Norm) -> Distance:
+def distance(
+    domain: Domain, rows: Rows, point: Rationals, norm: Norm, lost: Collection[int] = frozenset()
+) -> Distance:
     """Return the exact distance from ``point`` (d,) to the nearest of ``rows`` within a box domain.
 
     Args:
         rows: reduced modulo the domain's equations and satisfied at the point; zero rows are skipped.
+        lost: positions of rows that must not hold with equality either, because another wins the tie there. Where the
+            domain goes on beyond a row, both are equally near: from a point on the row every step towards the violated
+            part leaves it at once. Where it only touches the row, on its rim, that is where the decision ends.
 
     Raises:
         InputError: the domain has general rows, or a row is violated at the point.
@@ -70,7 +78,7 @@ def distance(domain: Domain, rows: Rows, point: Rationals, norm: Norm) -> Distan
     best: tuple[Fraction, int, _Reach] | None = None
     multipliers: dict[int, Fraction] = {}
     for position, slack in enumerate(slacks):
-        reach = _reach(rows.matrix[position].tolist(), slack, rooms, norm)
+        reach = _reach(_terms(rows.matrix[position].tolist(), rooms), slack, norm, position in lost)
         if reach is None:
             continue
         multipliers[position] = reach.multiplier
@@ -80,7 +88,8 @@ def distance(domain: Domain, rows: Rows, point: Rationals, norm: Norm) -> Distan
         return Distance(norm, None, None, None, {})
     nearest = point + from_fractions([best[2].step.get(i, Fraction(0)) for i in range(domain.size)])
     needed = norm != "linf" and best[0] > 0
-    return Distance(norm, best[0], best[1], nearest, multipliers if needed else {})
+    rim = best[1] in lost and _within(_terms(rows.matrix[best[1]].tolist(), rooms), slacks[best[1]])
+    return Distance(norm, best[0], best[1], nearest, multipliers if needed else {}, rim)
 
 
 def _rooms(domain: Domain, point: Rationals) -> list[tuple[Fraction | None, Fraction | None]]:
@@ -89,27 +98,38 @@ def _rooms(domain: Domain, point: Rationals) -> list[tuple[Fraction | None, Frac
     return [(None if lo is None else x - lo, None if hi is None else hi - x) for x, lo, hi in triples]
 
 
-def _reach(
-    row: Sequence[int], slack: Fraction, rooms: Sequence[tuple[Fraction | None, Fraction | None]], norm: Norm
-) -> _Reach | None:
-    """Return the nearest point from which the box goes on beyond one row, or None where it nowhere does."""
-    terms = [
-        _Term(i, abs(a), rooms[i][1 if a > 0 else 0], 1 if a > 0 else -1)
-        for i, a in enumerate(row)
-        if a != 0 and rooms[i][1 if a > 0 else 0] != 0
-    ]
-    if all(term.room is not None for term in terms) and sum(t.weight * (t.room or 0) for t in terms) <= slack:
-        return None
-    solvers = {"l1": _reach_l1, "linf": _reach_linf, "l2": _reach_l2}
-    return solvers[norm](terms, slack)
-
-
 @dataclass(frozen=True)
 class _Term:
     index: int
     weight: int
     room: Fraction | None
     sign: int
+
+
+def _terms(row: Sequence[int], rooms: Sequence[tuple[Fraction | None, Fraction | None]]) -> list[_Term]:
+    """Return the coordinates that can move towards a row."""
+    towards = [rooms[i][1 if a > 0 else 0] for i, a in enumerate(row)]
+    return [_Term(i, abs(a), towards[i], 1 if a > 0 else -1) for i, a in enumerate(row) if a != 0 and towards[i] != 0]
+
+
+def _within(terms: list[_Term], slack: Fraction, strictly: bool = False) -> bool:
+    """Say whether the whole box satisfies a row; strictly: without touching it."""
+    if any(term.room is None for term in terms):
+        return False
+    most = sum((term.weight * (term.room or 0) for term in terms), Fraction(0))
+    return most < slack if strictly else most <= slack
+
+
+def _reach(terms: list[_Term], slack: Fraction, norm: Norm, lost: bool) -> _Reach | None:
+    """Return the nearest point from which the box goes on beyond one row, or where it touches one that is lost then.
+
+    None where there is none. A lost row that is only touched is reached where every term has used its room: the last
+    to move gives the multiplier, which is positive.
+    """
+    if not terms or _within(terms, slack, strictly=lost):
+        return None
+    solvers = {"l1": _reach_l1, "linf": _reach_linf, "l2": _reach_l2}
+    return solvers[norm](terms, slack)
 
 
 def _reach_l1(terms: list[_Term], slack: Fraction) -> _Reach | None:

@@ -28,7 +28,7 @@ from exactbox.verify import check, check_region
 Of = Literal["region", "decision"]
 Info = Mapping[str, str | Sequence[str]]
 
-CERTIFICATE_FORMAT = "exactbox-certificate-1"
+CERTIFICATE_FORMAT = check.FORMAT
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,6 +38,7 @@ RATIONAL = re.compile("(0|-?[1-9a-f][0-9a-f]{0,8191})(?:/([2-9a-f]|[1-9a-f][0-9a
 INTEGER = re.compile("0|-?[1-9][0-9]{0,8}")
 KIND = re.compile("[a-z]{1,32}")
 FILE_NAME = re.compile("[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
+FORMAT = "exactbox-certificate-2"
 CERTIFICATE = ("format", "kind", "program", "info", "statement", "evidence")
 SHIPPED = ("region", "given", "facets", "distances", "enumeration", "omitted")  # check_*.py of this version
 VERDICTS = {1: "rejected", 3: "malformed", 5: "nothing was checked, as the checker is incomplete"}
@@ -172,12 +173,13 @@ class Program:
         form(self.steps, "a program needs an instruction")
         ports = [fields(port, "inputs", "name", "shape", "dtype") for port in array(inputs, "inputs")]
         self.output, shape = fields(output, "output", "name", "shape")
-        ops, rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
+        ops, self.rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
         names = [self.output, *(text for name, _, dtype in ports for text in (name, dtype)), *array(ops, "head: ops")]
         self.labels, _ = strings(labels, "head: labels"), strings(names, "names")
         sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in [shape, *(dims for _, dims, _ in ports)]]
         form((sizes[0], sum(sizes[1:])) == (self.steps[-1].size, self.steps[0].size), "a shape does not fit")
-        strings([rule], "head: rule", "argmax", "argmin", "sign", "none")
+        self.width = shape[-1] if shape else 1  # of a row of outputs
+        strings([self.rule], "head: rule", "argmax", "argmin", "sign", "none")
         (self.tie,) = strings([tie], "head: tie", "first", "last")
 
     def _step(self, item: Any, where: str) -> Step:
@@ -366,7 +368,7 @@ def opened(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Opene
     lines = unpacked(certificate) if certificate[:2] == b"\x1f\x8b" else iter([certificate])
     top = fields(read_json(next(lines, b""), "certificate"), "certificate", *CERTIFICATE)
     version, kind, bound, info, statement, evidence = top
-    form(version == "exactbox-certificate-1", "certificate: another format")
+    form(version == FORMAT, f"certificate: expected the format {FORMAT}, got {str(version)[:40]!r}; make it anew")
     form(type(kind) is str and KIND.fullmatch(kind), "certificate: kind: expected a short name")
     for value in fields(info, "info", *(info if type(info) is dict else ())):
         strings(value if type(value) is list else [value], "info")

@@ -1,6 +1,6 @@
 """Checks the certificate of one region, sections 3 and 4 of FORMAT.md; check.py runs this file.
 
-The standard library, integers only. Facets, distances and a domain given otherwise: check_<part>.py, beside it.
+The standard library, integers only; check_given.py, check_facets.py and check_distances.py check parts.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Region:
         return runs[0][-1]
 
     def _affine(self, coef: list[Any], intercept: Vector) -> None:
-        scale = self.program.steps[-1].scale
+        scale = self.program.steps[self.last].scale
         for output, line, constant in zip(self.outputs, coef, intercept[0], strict=True):
             stated, den = vector(line, "coef", self.domain.size)
             gradient, offset = self.program.pullback(self.winners, self.last, {output: 1})
@@ -98,21 +98,30 @@ class Region:
             need(right and offset * intercept[1] == constant * scale, f"coef or intercept: wrong for output {output}")
 
     def _decide(self, rule: Any, outputs: Any, chosen: Any) -> None:
-        """Compare scores, each a weighted sum of outputs: argmin takes negatives, sign compares 0 with one output."""
+        """Compare: a gap is a weighted sum of outputs, by which the chosen one is ahead of a rival (of a sign: 0)."""
         self.rule = strings([rule], "decision: rule", "argmax", "argmin", "sign")[0]
         self.compared = integers(outputs, "decision: outputs", 0, len(self.values), rising=True)
-        self.terms: dict[int, Sparse] = {j: {j: -1 if rule == "argmin" else 1} for j in self.compared}
-        if rule == "sign":
-            form(len(self.compared) == 1, "decision: the sign is that of one output")
-            self.terms = {0: {}, 1: {self.compared[0]: 1}}
         self.chosen = integers([chosen], "decision: chosen", 0, MAX_SIZE)[0]
-        form(self.chosen in self.terms, "decision: the chosen one is not among those compared")
-        scores = {k: sum((v * self.values[j] for j, v in term.items()), Fraction(0)) for k, term in self.terms.items()}
-        gaps = {k: scores[self.chosen] - score for k, score in scores.items() if k != self.chosen}
-        self.margin = min(gaps.values(), default=None)
-        need(all(gap >= 0 for gap in gaps.values()), f"decision: {self.chosen} is beaten")
-        last = self.program.tie == "last" and rule != "sign"
-        need(all(gap or (k < self.chosen) == last for k, gap in gaps.items()), "decision: another one wins the tie")
+        form(rule != "sign" or len(self.compared) == 1, "decision: the sign is that of one output")
+        form(chosen in ((0, 1) if rule == "sign" else self.compared), "decision: chosen is not among those compared")
+        one, last = -1 if rule == "argmin" else 1, self.program.tie == "last" and rule != "sign"
+        self.gaps: dict[int, Sparse] = {k: {chosen: one, k: -one} for k in self.compared if k != chosen}
+        if rule == "sign":
+            self.gaps = {1 - chosen: {self.compared[0]: 1 if chosen else -1}}
+        found = {k: sum((v * self.values[j] for j, v in gap.items()), Fraction(0)) for k, gap in self.gaps.items()}
+        self.margin = min(found.values(), default=None)
+        need(all(gap >= 0 for gap in found.values()), f"decision: {chosen} is beaten")
+        self.lost = [k for k in self.gaps if (k < chosen) != last]  # those that win a tie with the chosen one
+        need(all(found[k] for k in self.lost), "decision: another one wins the tie")
+
+    def label(self) -> str:
+        """Return the head's name of the chosen one: of an output of one whole row, or of a sign that the head takes."""
+        names, first = self.program.labels, self.compared[0]
+        n = len(names)
+        if self.rule == "sign":
+            return names[self.chosen] if (self.program.rule, len(self.values), n) == ("sign", 1, 2) else ""
+        row = n in (self.program.width, len(self.values)) and self.compared == list(range(first, first + n))
+        return names[self.chosen - first] if row and first % n == 0 else ""
 
     def row(self, position: int, weights: Sparse) -> Row:
         """Return the half-space of the input on which the weighted sum of a vector's entries is at least 0."""
@@ -123,9 +132,7 @@ class Region:
         """Return the rows of P ("region") or P' ("decision"), without the domain's."""
         form(of == "region" or self.rule, "facets or distances of a decision that is not stated")
         rows = [self.row(src, ends) for _, src, ends, _ in self.pairs]
-        rivals = [term for k, term in self.terms.items() if k != self.chosen] if of == "decision" else []
-        own = self.terms[self.chosen] if rivals else {}
-        return rows + [self.row(self.last, {**own, **{j: -v for j, v in term.items()}}) for term in rivals]
+        return rows + [self.row(self.last, gap) for gap in self.gaps.values()] if of == "decision" else rows
 
 
 def in_words(region: Region) -> Iterator[str]:
@@ -137,7 +144,7 @@ def in_words(region: Region) -> Iterator[str]:
            f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
     yield f"on P, outputs {region.outputs} of {json.dumps(program.output)} are W y + c, as in the certificate"
     if region.rule:
-        labels = program.labels if len(program.labels) == len(region.terms) else []
-        label = f" ({json.dumps(labels[list(region.terms).index(region.chosen)])})" if labels else ""
+        label = f" ({json.dumps(name)})" if (name := region.label()) else ""
         how = "alone" if region.margin is None else f"by {show(region.margin)}" if region.margin else "by winning a tie"
-        yield f"at x0, {region.rule} of outputs {region.compared} is {region.chosen}{label}, {how}; so it is on P'"
+        words = f"at x0, {region.rule} of outputs {region.compared} is {region.chosen}{label}, {how}; on P' it is "
+        yield words + {"argmax": "largest, ties", "argmin": "least, ties", "sign": "so, 0"}[region.rule] + " included"

@@ -116,6 +116,28 @@ def test_the_first_of_equally_near_rows_binds() -> None:
     assert found.value == 3 and found.binding == 0
 
 
+@pytest.mark.parametrize(("norm", "value"), [("l1", 2), ("linf", 1), ("l2", 2)])
+def test_a_lost_tie_counts_where_the_domain_only_touches_it(norm: Norm, value: int) -> None:
+    """x + y <= 2 touches the unit square in the corner (1, 1); x <= 2 does not."""
+    square = box([0, 0], [1, 1])
+    found = distance(square, rows_of([[1, 0], [1, 1]], [2, 2]), zeros(2), norm, {0, 1})
+    assert found.value == value and found.binding == 1 and found.rim
+    assert found.nearest is not None and found.nearest.equals(read(["1", "1"]))
+    beyond = distance(square, rows_of([[1, 0]], [1]).subset([0]), zeros(2), norm, {0})
+    assert beyond.rim and beyond.value == 1
+    inner = [distance(square, rows_of([[2, 0]], [1]), zeros(2), norm, lost) for lost in ((), {0})]
+    assert [(one.value, one.rim) for one in inner] == [(inner[0].value, False)] * 2
+
+
+def touched(row: list[int], slack: Fraction, point: Rationals, domain: Domain, limit: Fraction) -> bool:
+    """Say whether a point of the box at an L-infinity distance of at most the limit lies on or beyond a row."""
+    total = Fraction(0)
+    for a, x, low, high in zip(row, point.fractions(), domain.lower, domain.upper, strict=True):
+        room = None if (end := high if a > 0 else low) is None else abs(end - x)
+        total += abs(a) * (limit if room is None else min(room, limit))
+    return total >= slack
+
+
 def test_misuse_is_refused() -> None:
     with pytest.raises(InputError, match="violates"):
         distance(everything(1), rows_of([[1]], [-1]), zeros(1), "l1")
@@ -146,6 +168,16 @@ def test_random_distances_carry_their_proof(data: st.DataObject) -> None:
         slack = rows.slack(point).fractions()
         possible = [r is None or r > s for r, s in zip(reachable, slack, strict=True)]
         assert (found.value is not None) == any(possible)
+        ends = distance(domain, rows, point, norm, frozenset(range(len(matrix))))
+        if all(s > 0 for s in slack):
+            check(domain, rows, point, ends)
+            assert (ends.value is not None) == any(r is None or r >= s for r, s in zip(reachable, slack, strict=True))
+            assert ends.value is None or found.value is None or ends.value <= found.value
+            assert norm == "linf" or all(m > 0 for m in ends.multipliers.values())
+        if norm == "linf" and ends.value and all(s > 0 for s in slack):
+            pairs = list(zip(matrix, slack, strict=True))
+            assert any(touched(row, s, point, domain, ends.value) for row, s in pairs)
+            assert not any(touched(row, s, point, domain, ends.value * Fraction(999, 1000)) for row, s in pairs)
 
 
 def reach(row: list[int], point: Rationals, domain: Domain) -> Fraction | None:

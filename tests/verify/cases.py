@@ -14,14 +14,14 @@ from typing import Any, Literal
 import numpy as np
 
 from exactbox.polytope.canonical import program_text
-from exactbox.polytope.decision import decide, decision_rows
+from exactbox.polytope.decision import Decision, decide, decision_rows, lost_ties
 from exactbox.polytope.distance import NORMS, Distance, distance
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.facets import minimal
 from exactbox.polytope.program import Add, Gather, Head, Input, MatMul, Max, Port, Program, Scale, Shift
 from exactbox.polytope.rational import exact
-from exactbox.polytope.region import region_at
+from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.rows import join
 from exactbox.verify import check
 from exactbox.verify.certificate import Claims, Of, certificate_text
@@ -29,6 +29,7 @@ from tests.nets import BATTERY
 from tests.source_tree import REPOSITORY
 
 Rule = Literal["argmax", "argmin", "sign"]
+Tie = Literal["first", "last"]
 FORMAT = (REPOSITORY / "verify" / "FORMAT.md").read_text(encoding="utf-8")
 
 
@@ -122,11 +123,27 @@ def made(
         rows = join(region.rows, decision_rows(region, decision))
     chosen = rows if of == "decision" else region.rows
     found: list[tuple[Of, Distance]] = []
+    lost = lost_rows(region, decision) if of == "decision" else frozenset[int]()
     if more and domain.is_box:
-        found = [(of, distance(domain, chosen, x, norm)) for norm in NORMS]
+        found = [(of, distance(domain, chosen, x, norm, lost)) for norm in NORMS]
     facets = minimal(domain, chosen, region.witness) if more else None
     text = certificate_text(region, Claims(decision, facets, of, found), {"model": "none", "labels": ["a", "b"]})
     return Case(json.loads(text), json.loads(program_text(program)))
+
+
+def linear(weights: list[list[object]], constants: list[object], tie: Tie = "first") -> Program:
+    """Return ``x . weights + constants``; weights (inputs, outputs)."""
+    columns = [list(column) for column in zip(*weights, strict=True)]
+    size, count = len(weights), len(constants)
+    code = (Input(size), MatMul(0, exact([columns]), 1), Shift(1, exact(constants)))
+    return Program((Port("x", (1, size)),), code, Port("y", (1, count)), Head(tie=tie))
+
+
+def lost_rows(region: Region, decision: Decision | None) -> frozenset[int]:
+    """Return the positions of the lost ties among the region's rows and then the decision's."""
+    if decision is None:
+        return frozenset()
+    return frozenset(len(region.rows) + k for k in lost_ties(decision, region.program.head.tie))
 
 
 @functools.cache
@@ -145,5 +162,12 @@ def battery() -> Mapping[str, Case]:
         "triangle": made(BATTERY["negated"](), triangle, [0, "1/2"], "argmax", "region"),
         "bias-free at 0": made(BATTERY["bias-free"](), box([-2, -2], [2, 2]), [0, 0], "argmax", "decision"),
         "region alone": made(BATTERY["difference of relus"](), everything(2), [0, 0], None, "region", more=False),
+        "rim: a tie is lost": made(linear([[0, 1]], [0, 0]), box([0], [1]), ["1/2"], "argmax", "decision"),
+        "rim beside a row": made(linear([[0, 1, 0], [0, 0, 1]], [0, 0, "-1/4"]), box([0, -1], [1, 1]), ["1/8", "-1/2"],
+                                 "argmax", "decision"),
+        "rim: a tie is won": made(linear([[1, 0]], [0, 0]), box([0], [1]), ["1/2"], "argmax", "decision"),
+        "rim: the sign ends": made(linear([[2], [1]], [0]), box([0, 0], [1, 3]), ["1/3", "1/2"], "sign", "decision"),
+        "rim: the last wins": made(linear([[-1, 0], [0, 0]], [0, 0], tie="last"), box([0, 0], [1, 1]), ["1/2", "1/2"],
+                                   "argmin", "decision"),
         "no unit": made(BATTERY["no unit"](), box([0, 0], [1, 1]), [1, 1], "argmax"),
     }

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from exactbox.polytope.canonical import hex_text, program_text
+from exactbox.polytope.distance import NORMS, Norm
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.program import Head, Input, MatMul, Max, Port, Program
 from exactbox.polytope.rational import exact
@@ -283,6 +284,40 @@ def test_a_distance_to_a_row_that_the_domain_only_touches() -> None:
 def test_a_nearest_point_outside_of_the_domain() -> None:
     """(3/8, -1/8) lies on row 1 at L-infinity distance 3/8, below the square."""
     refused(distance(0, value="3/8", nearest=["3/8", "-1/8"]), "not in the domain")
+
+
+def restated(name: str, norm: Norm, multipliers: list[str] | None = None, **fields: object) -> Case:
+    """Return a certificate of the battery with other fields, and evidence, of its distance in one norm."""
+    case, place = battery()[name], NORMS.index(norm)
+    stated = case.certificate["statement"]["distances"][place]
+    case = replaced(case, at("statement", "distances", place), {**stated, **fields})
+    return replaced(case, at("evidence", "distances", place), multipliers)
+
+
+@pytest.mark.parametrize(("norm", "value"), [("linf", "1/2"), ("l1", "1/2"), ("l2", "1/4")])
+def test_a_lost_tie_on_the_domain_s_rim_is_where_the_decision_ends(norm: Norm, value: str) -> None:
+    """f = (0, y) on 0 <= y <= 1 at y = 1/2: the choice is 1, D lies in P', and at y = 0, 1/2 away, the choice is 0."""
+    case = battery()["rim: a tie is lost"]
+    assert case.certificate["statement"]["distances"][NORMS.index(norm)]["value"] == value
+    refused(restated("rim: a tie is lost", norm, value=None, row=None, nearest=None), "does not lie within row 0")
+    if norm != "linf":
+        refused(restated("rim: a tie is lost", norm, ["0"]), "needs a multiplier")
+
+
+def test_a_lost_tie_nearer_than_the_row_beyond_which_the_domain_goes_on() -> None:
+    """f = (0, y_0, y_1 - 1/4) at (1/8, -1/2): the choice is 0 on y_0 = 0, 1/8 away; 2 ties at (0, 1/4), 3/4 away.
+
+    At an L-infinity distance of 3/4 no row is violated, and the lost tie is touched from 1/8 on.
+    """
+    far = restated("rim beside a row", "linf", value="3/4", row=1, nearest=["0", "1/4"])
+    refused(far, "a tie that is lost is closer")
+    far = restated("rim beside a row", "l1", ["0", "1"], value="7/8", row=1, nearest=["0", "1/4"])
+    refused(far, "row 0 needs a multiplier")
+
+
+def test_a_tie_that_is_won_on_the_rim_ends_nothing() -> None:
+    values = [item["value"] for item in battery()["rim: a tie is won"].certificate["statement"]["distances"]]
+    assert values == [None, None, None]
 
 
 def test_multipliers_of_a_distance() -> None:

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from fractions import Fraction
 from typing import Any
 
 import pytest
 
+from exactbox.polytope.canonical import program_text
+from exactbox.polytope.domain import everything
+from exactbox.polytope.program import Head, Input, Port, Program
+from exactbox.polytope.rational import exact
+from exactbox.polytope.region import region_at
 from exactbox.verify import check
+from exactbox.verify.certificate import certificate_text
 from tests.verify.cases import FORMAT, Case, outcome, run, worked_example
 from tests.verify.mutations import Path, replaced
 
@@ -39,7 +46,7 @@ def test_the_example_is_accepted_as_printed_with_its_own_hash() -> None:
         "x0 = (1/2, 1/4) lies in D and in P",
         "P: the part of D where each of 2 max units takes the pattern's candidate; its dimension is D's, 2",
         'on P, outputs [0, 1] of "y" are W y + c, as in the certificate',
-        "at x0, argmax of outputs [0, 1] is 0 (\"cat\"), by 7/4; so it is on P'",
+        "at x0, argmax of outputs [0, 1] is 0 (\"cat\"), by 7/4; on P' it is largest, ties included",
         "P' has 6 facets: 1 of units, 1 of the decision, 4 of D",
         "from x0 to where D leaves P: 1/8, by linf, across row 1",
         "from x0 to where D leaves P': 1/4, by l1, across row 1",
@@ -98,7 +105,7 @@ CERTIFICATES: dict[str, tuple[bytes, bytes]] = {
     "key twice, informative": (b'"note": "worked by hand"', b'"note": "a", "note": "b"'),
     "informative number": (b'"note": "worked by hand"', b'"note": 1'),
     "informative object": (b'"note": "worked by hand"', b'"note": {}'),
-    "another format": (b"exactbox-certificate-1", b"exactbox-certificate-2"),
+    "another format": (b"exactbox-certificate-2", b"exactbox-certificate-1"),
     "another kind": (b'"kind": "region"', b'"kind": "tree"'),
     "folder": (b"example.program.json", b"../example.program.json"),
     "absolute": (b"example.program.json", b"/example.program.json"),
@@ -278,3 +285,55 @@ def test_long_vectors_and_numbers_are_cut_short_in_words() -> None:
     assert check.show(*values) == "about 2^-633, about -2^633, about -439804651110.600000000000000, 7"
     assert check.show(*[Fraction(1)] * 9) == "1, 1, 1, 1, 1, 1, 1, 1, ... 9 numbers"
     assert check.show(None, Fraction(1, 2)) == "none, 1/2"
+
+
+def decided(shape: tuple[int, ...], head: Head, rule: str, outputs: list[int], chosen: int) -> str:
+    """Return what the checker says is decided by outputs that are their inputs, the chosen one being 1."""
+    size = math.prod(shape)
+    program = Program((Port("x", (size,)),), (Input(size),), Port("y", shape), head)
+    point = [int(i == (outputs[0] if rule == "sign" else chosen)) for i in range(size)]
+    text = certificate_text(region_at(program, exact(point), everything(size)))
+    case = Case(json.loads(text), json.loads(program_text(program)))
+    case.certificate["statement"]["decision"] = {"rule": rule, "outputs": outputs, "chosen": chosen}
+    (line,) = (line for line in outcome(case).lines if line.startswith("at x0"))
+    return line
+
+
+@pytest.mark.parametrize(
+    ("shape", "head_rule", "names", "rule", "outputs", "chosen", "named"),
+    [
+        ((1, 2), "argmax", ("cat", "dog"), "argmax", [0, 1], 1, "dog"),
+        ((1, 2), "none", ("cat", "dog"), "argmax", [0, 1], 1, "dog"),
+        ((1, 2), "argmax", ("cat", "dog"), "sign", [0], 1, ""),
+        ((1, 1), "sign", ("cat", "dog"), "sign", [0], 1, "dog"),
+        ((1, 1), "none", ("cat", "dog"), "sign", [0], 1, ""),
+        ((2, 3), "argmax", ("red", "green", "blue"), "argmax", [3, 4, 5], 3, "red"),
+        ((2, 3), "argmax", ("red", "green", "blue"), "argmax", [1, 2, 3], 3, ""),
+        ((2, 3), "argmax", ("red", "green", "blue"), "argmax", [0, 2, 4], 2, ""),
+        ((2, 3), "argmax", ("red", "green", "blue"), "argmax", [0, 1], 1, ""),
+        ((3, 2), "argmax", ("red", "green", "blue"), "argmax", [0, 1, 2], 1, ""),
+        ((1, 3, 1), "argmax", ("red", "green", "blue"), "argmax", [0, 1, 2], 1, "green"),
+        ((2, 2), "argmax", ("a", "b"), "argmax", [1, 2], 2, ""),
+    ],
+)  # fmt: skip
+def test_a_class_is_named_only_where_the_names_are_those_of_what_is_compared(
+    shape: tuple[int, ...],
+    head_rule: Any,
+    names: tuple[str, ...],
+    rule: str,
+    outputs: list[int],
+    chosen: int,
+    named: str,
+) -> None:
+    """The head's names are those of one row of outputs, or the two of a sign that the head itself takes."""
+    line = decided(shape, Head((), head_rule, "first", names), rule, outputs, chosen)
+    assert f'is {chosen} ("{named}")' in line if named else "(" not in line
+
+
+@pytest.mark.parametrize("version", ["exactbox-certificate-1", "exactbox-certificate-3", "", 7, None])
+def test_another_version_is_refused_by_its_name(version: object) -> None:
+    certificate, program = example_files()
+    value = json.loads(certificate)
+    value["format"] = version
+    found = run(json.dumps(value).encode(), program)
+    assert found.code == 3 and repr(str(version)) in found.reason and "exactbox-certificate-2" in found.reason

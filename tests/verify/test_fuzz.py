@@ -20,7 +20,7 @@ from exactbox.polytope.region import region_at
 from exactbox.polytope.rows import join
 from exactbox.verify.certificate import Claims, Of, certificate_text
 from tests.strategies import points, programs
-from tests.verify.cases import Case, battery, outcome, run
+from tests.verify.cases import Case, battery, lost_rows, outcome, run
 from tests.verify.mutations import nodes, replaced
 from tests.verify.truth import objections
 
@@ -105,7 +105,7 @@ def test_whatever_is_certified_is_accepted_and_true(data: st.DataObject) -> None
     found: list[tuple[Of, Distance]] = []
     if domain.is_box:
         rows = join(region.rows, decision_rows(region, decision))
-        found = [("decision", distance(domain, rows, x, norm)) for norm in NORMS]
+        found = [("decision", distance(domain, rows, x, norm, lost_rows(region, decision))) for norm in NORMS]
     try:
         text = certificate_text(region, Claims(decision, minimal(domain, region.rows, region.witness), "region", found))
     except BudgetError:

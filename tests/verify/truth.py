@@ -23,7 +23,7 @@ from exactbox.polytope.region import Region
 from exactbox.polytope.rows import Rows, RowSource, integer_rows, join
 from exactbox.polytope.verdicts import Dropped, Free, Kept, Minimal, Open, Same, Verdict
 from exactbox.verify.certificate import RowSizes
-from tests.verify.cases import Case
+from tests.verify.cases import Case, lost_rows
 
 
 def objections(case: Case) -> list[str]:
@@ -158,12 +158,14 @@ def absorbed(minimal: Minimal, position: int) -> bool:
 def _distances(region: Region, decision: Decision | None, stated: Any) -> Iterator[str]:
     for item in stated:
         rows = rows_of(region, decision, item["to"])
-        true = distance(region.domain, rows, region.point, item["norm"]).value
+        lost = lost_rows(region, decision) if item["to"] == "decision" else frozenset[int]()
+        true = distance(region.domain, rows, region.point, item["norm"], lost).value
         if true != fraction(item["value"]):
             yield f"the distance is {true}"
         elif true is not None:
             nearest, row = parse_rationals(item["nearest"]), rows.subset([item["row"]])
-            if distance(region.domain, row, region.point, item["norm"]).value != true:
+            own = {0} if item["row"] in lost else set[int]()
+            if distance(region.domain, row, region.point, item["norm"], own).value != true:
                 yield "row"
             if row.slack(nearest).item(0) != 0 or not region.domain.contains(nearest):
                 yield "nearest"
