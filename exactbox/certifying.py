@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -25,7 +26,7 @@ from exactbox.polytope.decision import Decision, decide, decision_rows, lost_tie
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.opinion import Opinion
-from exactbox.polytope.program import NO_CANDIDATE, Max, Program
+from exactbox.polytope.program import NO_CANDIDATE, Gather, Max, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.verdicts import Minimal
@@ -35,6 +36,9 @@ Floats = npt.NDArray[np.float64]
 
 MINIMAL_BUDGET = 1 << 22
 """Rows squared times inputs up to which facets are decided without being asked for."""
+
+ROWS_BUDGET = 1 << 21
+"""Rows of W times numbers that the program computes up to which all rows are stated without being asked for."""
 
 OPINION_SECONDS = 3.0
 """Time for the second opinion where nothing else is said."""
@@ -60,6 +64,7 @@ class Certified:
         geometry: how large the region is, or None.
         opinion: what a second solver says about the facets, or None; it changes nothing.
         skipped: why a part is None, by its name.
+        asked: whether the target was asked for.
     """
 
     model: Model
@@ -74,6 +79,7 @@ class Certified:
     geometry: Geometry | None = None
     opinion: Opinion | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
+    asked: bool = False
 
     @property
     def program(self) -> Program:
@@ -106,20 +112,40 @@ class Certified:
         return self.region.intercept.to_float()
 
     @property
+    def stated(self) -> tuple[int, ...]:
+        """The outputs whose rows of W and c the certificate states.
+
+        The explained one alone where it was asked for or all are many; all where none was asked for and they are few.
+        """
+        outputs = range(self.program.output_size)
+        if self.target is not None and (self.asked or len(outputs) > most_rows(self.program)):
+            return (self.target,)
+        return tuple(outputs) if len(outputs) <= most_rows(self.program) else ()
+
+    @property
     def weights(self) -> Rationals:
         """The target's row of W, shape (d,).
 
         Raises:
             InputError: no output is explained.
         """
-        return self.region.coef[self._explained()]
+        return self.region.maps([self._explained()])[0].reshape(-1)
 
     @property
+    def constant(self) -> Fraction:
+        """The target's entry of c.
+
+        Raises:
+            InputError: no output is explained.
+        """
+        return self.region.maps([self._explained()])[1].item(0)
+
+    @functools.cached_property
     def contributions(self) -> Rationals:
         """The target's weights times the input, shape (d,); with the intercept they add up to the target's value."""
         return self.weights * self.input.point
 
-    @property
+    @functools.cached_property
     def values(self) -> Rationals:
         """All outputs at the input, shape (outputs,)."""
         return self.region.value(self.input.point)
@@ -212,7 +238,7 @@ def certify(
     region = region_at(loaded.program, read.point, where.domain)
     decided = _decide(plan, region)
     explained = _target(plan, decided, target)
-    found = Certified(loaded, read, where, plan, region, decided, explained)
+    found = Certified(loaded, read, where, plan, region, decided, explained, asked=target is not None)
     return _with_opinion(_with_geometry(found, minimal, measure, heard), opinion_seconds, heard)
 
 
@@ -225,6 +251,18 @@ def row_count(program: Program) -> int:
     """
     maxima = [step for step in program.instructions if isinstance(step, Max)]
     return sum(int((step.groups != NO_CANDIDATE).sum()) - len(step.groups) for step in maxima)
+
+
+def most_rows(program: Program) -> int:
+    """Return how many rows of W are stated without being asked for.
+
+    >>> from exactbox.polytope.program import Input, Port
+    >>> most_rows(Program((Port("x", (1 << 18,)),), (Input(1 << 18),), Port("y", (1 << 18,))))
+    8
+    """
+    steps = zip(program.instructions, program.sizes, strict=True)
+    computed = sum(size for step, size in steps if not isinstance(step, Gather))
+    return ROWS_BUDGET // max(computed, 1)
 
 
 def stated_domain(

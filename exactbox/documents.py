@@ -187,7 +187,7 @@ def _explanation(found: Certified) -> Document | None:
         "target": k,
         "name": found.plan.name(k),
         "value": number(found.values.item(k)),
-        "intercept": number(found.intercept_exact.item(k)),
+        "intercept": number(found.constant),
         "coef": floats(found.weights),
         "coef_exact": [exact_text(value) for value in found.weights.fractions()],
         "contributions": floats(found.contributions),

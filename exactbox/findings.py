@@ -114,11 +114,20 @@ def not_claimed(found: Certified) -> list[str]:
         said.append("rounding in a preprocessing that is carried out in floating point: it is exact in the statement")
     if source.replaced_constants:
         said.append(_replaced(found))
+    if len(found.stated) < found.program.output_size:
+        said.append(_unstated(found))
     said.append("anything outside the region and its domain")
     if found.plan.rule == "none":
         said.append("a decision: none is stated")
     said.append("that the program is this ONNX file: that is the importer's word; check --model lowers it again")
     return said
+
+
+def _unstated(found: Certified) -> str:
+    """Say whose weights are stated, and how to have others."""
+    names = ", ".join(found.plan.name(k) for k in found.stated) or "none"
+    rest = found.program.output_size - len(found.stated)
+    return f"weights and intercepts of {rest} outputs: stated are those of {names}; --target K (target=K) states K's"
 
 
 def _replaced(found: Certified) -> str:
@@ -147,7 +156,7 @@ def logit_words(found: Certified) -> str:
     if found.target is None:
         return ""
     total = found.values.item(found.target)
-    intercept = found.intercept_exact.item(found.target)
+    intercept = found.constant
     parts = [decimal_text(total), decimal_text(total - intercept), decimal_text(intercept)]
     return "{} = contributions {} + intercept {}".format(*parts)
 

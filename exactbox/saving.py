@@ -37,10 +37,8 @@ def save(found: Certified, path: str | os.PathLike[str]) -> list[str]:
 def claims(found: Certified) -> Claims:
     """Return what is stated beside the region and its affine map."""
     parts = found.distances
-    if parts is None:
-        return Claims(found.decision, found.minimal)
-    listed = [*_to("region", parts.region), *_to("decision", parts.decision)]
-    return Claims(found.decision, found.minimal, "region", listed)
+    listed = [] if parts is None else [*_to("region", parts.region), *_to("decision", parts.decision)]
+    return Claims(found.decision, found.minimal, "region", listed, found.stated)
 
 
 def _to(what: Of, by_norm: Mapping[Norm, Distance]) -> list[tuple[Of, Distance]]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from typing import Literal
 
-from exactbox.polytope.errors import InputError
+from exactbox.polytope.errors import InputError, LimitError
 
 LimitName = Literal["file_bytes", "nodes", "tensor_elements", "total_elements", "unrolled_nodes"]
 
@@ -24,24 +24,23 @@ class Limits:
     """
 
     file_bytes: int = 2**31
-    nodes: int = 100_000
-    tensor_elements: int = 2**23
-    total_elements: int = 2**23
-    unrolled_nodes: int = 10_000
+    nodes: int = 400_000
+    tensor_elements: int = 2**25
+    total_elements: int = 2**25
+    unrolled_nodes: int = 40_000
 
     def check(self, where: str, what: str, found: int, cap: int, name: LimitName = "tensor_elements") -> None:
-        """Raise ``InputError`` where ``found`` exceeds ``cap``, which is the named limit or a part of it."""
+        """Raise ``LimitError`` where ``found`` exceeds ``cap``, which is the named limit or a part of it."""
         if found > cap:
             needed = getattr(self, name) * -(-found // max(cap, 1))
-            raise InputError(
+            raise LimitError(
                 f"{where}: {what}: expected at most {cap}, got {found}; if the model is meant, raise the limit with "
                 f"--limit {name}={needed} (in Python limits=Limits({name}={needed}))"
             )
 
     def check_elements(self, where: str, found: int) -> None:
-        """Raise ``InputError`` for a tensor that is too large."""
+        """Raise ``LimitError`` for a tensor that is too large."""
         self.check(where, "tensor elements", found, self.tensor_elements)
-
 
     def raised(self, changes: Mapping[str, int]) -> Limits:
         """Return these limits with some replaced.

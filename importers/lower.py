@@ -18,7 +18,7 @@ from exactbox.importers.ops.shape import held
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of, stated_refusal
 from exactbox.importers.values import Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
 from exactbox.polytope import enclosed
-from exactbox.polytope.errors import InputError, Refusal
+from exactbox.polytope.errors import InputError, LimitError, Refusal
 from exactbox.polytope.exact import trace
 from exactbox.polytope.program import Head, Port
 from exactbox.polytope.rational import Rationals
@@ -88,6 +88,7 @@ class Lowering:
         spent: shared with the lowerings of subgraphs.
         known: vectors whose entries the user fixed, by position.
         texts: tensors of text that stay variable: inputs, and what moves their entries.
+        exceeded: the first limit that the model goes beyond; what follows is then judged by its operators alone.
         place: where the graph stands, for the names of nodes of subgraphs; empty for the model's own.
         doubts: what a float execution may settle otherwise, with an effect that no bound covers.
     """
@@ -105,6 +106,7 @@ class Lowering:
     spent: Spent = field(default_factory=Spent)
     known: Mapping[int, Rationals] = field(default_factory=dict)
     texts: set[str] = field(default_factory=set)
+    exceeded: LimitError | None = None
     place: str = ""
     doubts: list[str] = field(default_factory=list)
 
@@ -134,6 +136,9 @@ class Lowering:
             except MisusedHeadError as error:
                 self._refuse_origin(error)
                 self._pass_over(node)
+            except LimitError as error:
+                self.exceeded = self.exceeded or error
+                self.unknown.update(name for name in node.outputs if name)
             except RefusedInsideError as error:
                 self.refusals += [item for item in error.refusals if item not in self.refusals]
                 self._pass_over(node)
@@ -206,6 +211,8 @@ class Lowering:
         inner.run(nodes, wanted)
         if inner.refusals:
             raise RefusedInsideError(inner.refusals)
+        if inner.exceeded is not None:
+            raise inner.exceeded
         return [inner.values[name] for name in graph.outputs]
 
     def _refuse_origin(self, error: MisusedHeadError) -> None:

@@ -155,6 +155,8 @@ def _lower_output(file: OnnxFile, name: str, how: str, dims: Mapping[str, int], 
     lowering.run(begun.nodes, begun.wanted)
     if lowering.refusals:
         raise UnsupportedModelError(file.path, with_hints(graph, lowering.refusals))
+    if lowering.exceeded is not None:
+        raise lowering.exceeded
     if name not in lowering.values:
         raise InputError(f"{file.path}: output '{name}' is made of text that stays variable; choose another output")
     found = explained(file.path, lowering, name)

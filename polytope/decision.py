@@ -86,17 +86,14 @@ def decision_rows(region: Region, decision: Decision) -> Rows:
 
     They are reduced modulo the domain's equations; a (0, b) row holds everywhere in the region or nowhere.
     """
-    coef, intercept = region.coef, region.intercept
-    if decision.rule == "sign":
-        sign = 1 if decision.positive else -1
-        gradients, constants = coef[[decision.chosen]].scaled(sign), intercept[[decision.chosen]].scaled(sign)
-        rivals = [NO_RIVAL]
-    else:
-        rivals = [i for i in decision.outputs if i != decision.chosen]
-        direction = 1 if decision.rule == "argmax" else -1
-        chosen = [decision.chosen] * len(rivals)
-        gradients = (coef[chosen] - coef[rivals]).scaled(direction)
-        constants = (intercept[chosen] - intercept[rivals]).scaled(direction)
+    rivals = [NO_RIVAL] if decision.rule == "sign" else [i for i in decision.outputs if i != decision.chosen]
+    compared = [i for i in rivals if i != NO_RIVAL]
+    coef, intercept = region.maps([decision.chosen, *compared])
+    gradients, constants = coef[[0] * len(rivals)], intercept[[0] * len(rivals)]
+    direction = -1 if decision.rule == "argmin" or decision.positive is False else 1
+    if compared:
+        gradients, constants = gradients - coef[1:], constants - intercept[1:]
+    gradients, constants = gradients.scaled(direction), constants.scaled(direction)
     reduced, rest = region.domain.reduce(gradients, constants)
     sources = tuple(RowSource("decision", 0, decision.chosen, rival) for rival in rivals)
     return integer_rows(-reduced, rest, sources)

@@ -138,7 +138,7 @@ def enclose(
 def step(
     program: Program,
     position: int,
-    values: Sequence[Enclosure],
+    values: Mapping[int, Enclosure] | Sequence[Enclosure],
     start: Enclosure,
     arithmetic: Arithmetic = EXACT,
     rounding: Rounding = PLAIN,
@@ -163,6 +163,29 @@ def step(
                 return _scale(values[src], constants(program, position), arithmetic, rounding)
             case MatMul(src, _, rows):
                 return _multiply(values[src], constants(program, position), rows, arithmetic, rounding)
+
+
+def certain_winners(program: Program, point: Rationals) -> list[IndexArray] | None:
+    """Return the winner of every group of every ``Max`` at a point (d,) where floats prove all strict, else None."""
+    column = point.to_float().reshape(-1, 1)
+    start = Enclosure(column, np.abs(column) * _ULP + _SMALLEST)
+    if not np.isfinite(column).all():
+        return None
+    values: dict[int, Enclosure] = {}
+    found: list[IndexArray] = []
+    for position, instruction in enumerate(program.instructions):
+        if isinstance(instruction, Max):
+            with np.errstate(all="ignore"):
+                winners, certain = _winners(values[instruction.src], instruction.groups)
+            if not certain.all():
+                return None
+            found.append(winners[:, 0])
+        if len(found) == len(program.max_positions):
+            break
+        values[position] = step(program, position, values, start)
+        for spent in program.spent[position]:
+            del values[spent]
+    return found
 
 
 def winners_at(program: Program, values: Sequence[Enclosure]) -> list[tuple[IndexArray, BoolArray]]:

@@ -18,6 +18,10 @@ class InputError(ExactboxError):
     exit_code = 3
 
 
+class LimitError(InputError):
+    """A model is larger than a stated limit, which can be raised (exit code 3)."""
+
+
 class BudgetError(ExactboxError):
     """A stated budget was reached before the question was decided (exit code 2)."""
 

@@ -6,7 +6,7 @@ Vectors carry a trailing batch axis: a ``Rationals`` of shape (n, b) holds b vec
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from operator import mul
 
 import numpy as np
@@ -29,6 +29,8 @@ from exactbox.polytope.program import (
 from exactbox.polytope.rational import IntArray, Rationals, concatenate, int_array, zeros
 
 Winners = Mapping[int, IndexArray]
+Vectors = Mapping[int, Rationals] | Sequence[Rationals]
+"""Earlier vectors by position."""
 
 
 def forward(program: Program, points: Rationals) -> Rationals:
@@ -40,7 +42,22 @@ def forward(program: Program, points: Rationals) -> Rationals:
     Returns:
         shape (outputs, b).
     """
-    return trace(program, points)[-1]
+    _check_points(program, points)
+    for position, instruction, values in live(program):
+        if isinstance(instruction, Max):
+            values[position] = maximum(values[instruction.src], instruction.groups)
+        else:
+            values[position] = linear_step(instruction, values, points)
+    return values[len(program.instructions) - 1]
+
+
+def live(program: Program) -> Iterator[tuple[int, Instruction, dict[int, Rationals]]]:
+    """Yield each position and instruction with the vectors that are read from there on; the caller adds its own."""
+    values: dict[int, Rationals] = {}
+    for position, instruction in enumerate(program.instructions):
+        yield position, instruction, values
+        for spent in program.spent[position]:
+            del values[spent]
 
 
 def trace(program: Program, points: Rationals) -> list[Rationals]:
@@ -49,7 +66,7 @@ def trace(program: Program, points: Rationals) -> list[Rationals]:
     values: list[Rationals] = []
     for instruction in program.instructions:
         if isinstance(instruction, Max):
-            values.append(_maximum(values[instruction.src], instruction.groups))
+            values.append(maximum(values[instruction.src], instruction.groups))
         else:
             values.append(linear_step(instruction, values, points))
     return values
@@ -69,13 +86,27 @@ def affine_trace(program: Program, winners: Winners, columns: Rationals, until: 
     _check_points(program, columns)
     values: list[Rationals] = []
     for position, instruction in enumerate(program.instructions[:until]):
-        if isinstance(instruction, Max):
-            values.append(take(values[instruction.src], winners[position]))
-        elif isinstance(instruction, Shift):
-            values.append(shift_last(values[instruction.src], instruction.offset))
-        else:
-            values.append(linear_step(instruction, values, columns))
+        values.append(affine_step(instruction, values, columns, winners.get(position)))
     return values
+
+
+def affine_forward(program: Program, winners: Winners, columns: Rationals) -> Rationals:
+    """Return the last vector of ``affine_trace``, shape (outputs, b)."""
+    _check_points(program, columns)
+    for position, instruction, values in live(program):
+        values[position] = affine_step(instruction, values, columns, winners.get(position))
+    return values[len(program.instructions) - 1]
+
+
+def affine_step(
+    instruction: Instruction, values: Vectors, columns: Rationals, winners: IndexArray | None
+) -> Rationals:
+    """Evaluate one instruction of the affine program on earlier vectors; a ``Max`` needs its winners."""
+    if isinstance(instruction, Max) and winners is not None:
+        return take(values[instruction.src], winners)
+    if isinstance(instruction, Shift):
+        return shift_last(values[instruction.src], instruction.offset)
+    return linear_step(instruction, values, columns)
 
 
 def shift_last(source: Rationals, offset: Rationals) -> Rationals:
@@ -137,7 +168,7 @@ def scatter_add(size: int, index: IndexArray, values: Rationals) -> Rationals:
     return Rationals(out, values.den)
 
 
-def linear_step(instruction: Instruction, values: list[Rationals], points: Rationals) -> Rationals:
+def linear_step(instruction: Instruction, values: Vectors, points: Rationals) -> Rationals:
     """Evaluate one instruction other than ``Max`` on earlier vectors; ``points`` is the input batch."""
     match instruction:
         case Input():
@@ -161,7 +192,8 @@ def _check_points(program: Program, points: Rationals) -> None:
         raise InputError(f"expected points of shape ({program.input_size}, b), got {points.shape}")
 
 
-def _maximum(source: Rationals, groups: IndexArray) -> Rationals:
+def maximum(source: Rationals, groups: IndexArray) -> Rationals:
+    """Return the largest candidate of each group of a vector (n, b)."""
     best = take(source, groups[:, 0])
     for column in range(1, groups.shape[1]):
         candidate = take(source, groups[:, column]).num

@@ -23,6 +23,9 @@ MAX_TERMS = 1 << (53 - 2 * (LIMB_BITS - 1))
 CHUNK_ENTRIES = 1 << 19
 """How many float64 products are held at once, so that they stay in the cache."""
 
+SPLIT_ENTRIES = 1 << 19
+"""How many entries of the right-hand side are held as limbs at once."""
+
 FloatArray = npt.NDArray[np.float64]
 Int64Array = npt.NDArray[np.int64]
 
@@ -78,10 +81,12 @@ class LimbMatrix:
         """Multiply by an integer matrix (k, n) exactly, skipping its rows of zeros; shape (m, n)."""
         used = np.flatnonzero((right != 0).any(axis=1))
         left = self.stacked if len(used) == self.columns else self.stacked[used]
-        limbs = split(right[used].T)
-        chunk = max(1, CHUNK_ENTRIES // (self.count * max(1, self.rows) * len(limbs)))
-        starts = range(0, right.shape[1], chunk)
-        parts = [self._times(limbs[:, i : i + chunk], left) for i in starts]
+        whole, width = right[used].T, max(1, SPLIT_ENTRIES // max(1, len(used)))
+        parts: list[IntArray] = []
+        for start in range(0, len(whole), width):
+            limbs = split(whole[start : start + width])
+            chunk = max(1, CHUNK_ENTRIES // (self.count * max(1, self.rows) * len(limbs)))
+            parts += [self._times(limbs[:, i : i + chunk], left) for i in range(0, limbs.shape[1], chunk)]
         return np.concatenate(parts).T if parts else right[:0].reshape(self.rows, 0)
 
     def _times(self, limbs: FloatArray, left: FloatArray) -> IntArray:

@@ -202,6 +202,18 @@ class Program:
         """The positions of the ``Max`` instructions, in order; a pattern has one entry for each."""
         return tuple(i for i, item in enumerate(self.instructions) if isinstance(item, Max))
 
+    @functools.cached_property
+    def spent(self) -> tuple[tuple[int, ...], ...]:
+        """For each instruction, the vectors that none after it reads; the last vector is never spent."""
+        last = list(range(len(self.instructions)))
+        for position, instruction in enumerate(self.instructions):
+            for src in sources(instruction):
+                last[src] = position
+        done: list[list[int]] = [[] for _ in self.instructions]
+        for position, use in enumerate(last[:-1]):
+            done[use].append(position)
+        return tuple(tuple(vectors) for vectors in done)
+
     @property
     def unit_count(self) -> int:
         """The number of ``Max`` groups."""

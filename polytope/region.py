@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -15,10 +16,10 @@ from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.facets import minimal
 from exactbox.polytope.pattern import Pattern, winning
 from exactbox.polytope.program import Program
-from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.rational import Rationals, concatenate, from_fractions
 from exactbox.polytope.rows import Rows, RowSource, join
 from exactbox.polytope.ties import directed_pattern, pattern_at
-from exactbox.polytope.unit_rows import unit_rows
+from exactbox.polytope.unit_rows import output_functionals, unit_rows
 from exactbox.polytope.verdicts import Kept, Minimal, Same
 
 
@@ -43,12 +44,24 @@ class Region:
     @functools.cached_property
     def affine(self) -> tuple[Rationals, Rationals]:
         """The affine map on the region: W of shape (outputs, d) and c of shape (outputs,)."""
-        last = len(self.program.instructions) - 1
-        size = self.program.output_size
-        identity = np.zeros((size, size), dtype=object)
-        identity[np.arange(size), np.arange(size)] = 1
-        gradients, constants = exact.pullback(self.program, self.winners, {last: Rationals(identity)})
-        return gradients.transposed(), constants
+        return self.maps(range(self.program.output_size))
+
+    def maps(self, outputs: Sequence[int]) -> tuple[Rationals, Rationals]:
+        """Return the rows of W and the entries of c of some outputs, (k, d) and (k,), in the order given.
+
+        Raises:
+            BudgetError: they would not fit into memory.
+        """
+        missing = [k for k in outputs if k not in self._known]
+        gradients, constants = output_functionals(self.program, self.winners, missing)
+        self._known.update((k, (gradients[[i]], constants[[i]])) for i, k in enumerate(missing))
+        found = [(gradients[:0], constants[:0]), *(self._known[k] for k in outputs)]
+        return concatenate([row for row, _ in found]), concatenate([entry for _, entry in found])
+
+    @functools.cached_property
+    def _known(self) -> dict[int, tuple[Rationals, Rationals]]:
+        """The rows of W and the entries of c that were asked for, by output."""
+        return {}
 
     @property
     def coef(self) -> Rationals:
@@ -77,8 +90,7 @@ class Region:
 
     def value(self, point: Rationals) -> Rationals:
         """Evaluate the region's affine map at a point (d,), inside or outside."""
-        last = exact.affine_trace(self.program, self.winners, point.reshape(-1, 1))[-1]
-        return last.reshape(-1)
+        return exact.affine_forward(self.program, self.winners, point.reshape(-1, 1)).reshape(-1)
 
     def contains(self, point: Rationals) -> bool:
         """Decide exactly whether a point (d,) lies in the closed region."""

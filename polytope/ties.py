@@ -8,7 +8,7 @@ tied on the affine hull of the domain (a *free* unit); otherwise the direction w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -16,14 +16,41 @@ import numpy as np
 
 from exactbox.polytope import exact
 from exactbox.polytope.domain import Domain
+from exactbox.polytope.enclosed import certain_winners
 from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.pattern import Pattern
-from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max, Program, Shift
+from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max, Program
 from exactbox.polytope.rational import IntArray, Rationals, from_fractions, int_array
-from exactbox.polytope.unit_rows import Pair, pair_functionals
+from exactbox.polytope.source_names import CONSTANT, BoolArray, source_names
+from exactbox.polytope.unit_rows import ENTRIES, Pair, pair_functionals
 
 DIRECTION_TRIES = 24
 """How many directions are tried; each has a probability of at most ties / 2**15 of being unlucky."""
+
+FEW = 1 << 8
+"""So few numbers are computed faster exactly than enclosed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Ties:
+    """Rivals that tie with the winners of the ``Max`` at instruction ``position``, number ``number`` of its kind.
+
+    Args:
+        groups: shape (t,), the group of each.
+        rivals: shape (t,), the position of each within its group.
+    """
+
+    position: int
+    number: int
+    groups: IndexArray
+    rivals: IndexArray
+
+    def pairs(self, pattern: Pattern, chosen: Iterable[int]) -> Iterator[Pair]:
+        """Yield some of them with the winners of a pattern."""
+        winners = pattern.winners[self.number]
+        for i in chosen:
+            group = int(self.groups[i])
+            yield Pair(self.position, group, int(winners[group]), int(self.rivals[i]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,12 +60,17 @@ class LocalPattern:
     Args:
         pattern: the winners, each the lowest position among identical candidates.
         step: shape (d,); zero where x itself is strictly inside everything.
-        free: the pairs that are identically tied on the domain's affine hull.
+        ties: the rivals that are identically tied with their winners on the domain's affine hull.
     """
 
     pattern: Pattern
     step: Rationals
-    free: tuple[Pair, ...]
+    ties: tuple[Ties, ...] = ()
+
+    @property
+    def free(self) -> tuple[Pair, ...]:
+        """The pairs that are identically tied on the domain's affine hull."""
+        return tuple(pair for tied in self.ties for pair in tied.pairs(self.pattern, range(len(tied.groups))))
 
 
 def pattern_at(program: Program, point: Rationals, domain: Domain) -> LocalPattern:
@@ -49,7 +81,7 @@ def pattern_at(program: Program, point: Rationals, domain: Domain) -> LocalPatte
     """
     tied = _strict_pattern(program, point)
     if tied is not None and domain.strictly_contains(point):
-        return LocalPattern(tied, point.scaled(0), ())
+        return LocalPattern(tied, point.scaled(0))
     for direction in directions(domain, point):
         found = directed_pattern(program, point, direction, domain)
         if found is not None:
@@ -67,13 +99,37 @@ def directed_pattern(program: Program, point: Rationals, direction: Rationals, d
     den = math.lcm(point.den, direction.den)
     columns = np.stack([direction.over(den), point.over(den)], axis=1)
     scan = _scan(program, Rationals(columns, den))
-    if scan.stationary:
-        gradients, constants = pair_functionals(program, scan.chosen, scan.stationary)
-        reduced, rest = domain.reduce(gradients, constants)
-        if np.any(reduced.num) or np.any(rest.num):
-            return None
-    step = direction.scaled(Fraction(1, 1 << scan.halvings))
-    return LocalPattern(Pattern(tuple(scan.winners)), step, tuple(scan.stationary))
+    pattern = Pattern(tuple(scan.winners))
+    if not _identical(program, pattern, scan, domain):
+        return None
+    return LocalPattern(pattern, direction.scaled(Fraction(1, 1 << scan.halvings)), tuple(scan.ties))
+
+
+def _identical(program: Program, pattern: Pattern, scan: _Scan, domain: Domain) -> bool:
+    """Say whether all pairs that tie in value and derivative are tied everywhere on the domain's affine hull.
+
+    Most are so by their sources alone; the others' functionals are computed, a few at a time.
+    """
+    names = source_names(program, scan.chosen, domain.fixed) if scan.ties else {}
+    size = max(1, ENTRIES // max(program.input_size, 1))
+    for tied in scan.ties:
+        alike = _same_names(program, tied, scan.chosen[tied.position], names[tied.position])
+        pairs = list(tied.pairs(pattern, np.flatnonzero(~alike).tolist()))
+        for start in range(0, len(pairs), size):
+            gradients, constants = pair_functionals(program, scan.chosen, pairs[start : start + size])
+            reduced, rest = domain.reduce(gradients, constants)
+            if np.any(reduced.num) or np.any(rest.num):
+                return False
+    return True
+
+
+def _same_names(program: Program, tied: Ties, chosen: IndexArray, names: IndexArray) -> BoolArray:
+    """Say which ties are between entries of one name, which at a point where they agree are the same function."""
+    instruction = program.instructions[tied.position]
+    groups = instruction.groups if isinstance(instruction, Max) else np.zeros((0, 1), dtype=np.int64)
+    named = np.append(names, CONSTANT)
+    ends = (groups[tied.groups, tied.rivals], chosen[tied.groups])
+    return np.asarray(named[ends[0]] == named[ends[1]])
 
 
 def directions(domain: Domain, point: Rationals) -> Iterator[Rationals]:
@@ -91,38 +147,32 @@ def directions(domain: Domain, point: Rationals) -> Iterator[Rationals]:
 class _Scan:
     winners: list[IndexArray]
     chosen: dict[int, IndexArray]
-    stationary: list[Pair]
+    ties: list[Ties]
     halvings: int
 
 
 def _scan(program: Program, columns: Rationals) -> _Scan:
     """Run the program on (derivative, value) columns (d, 2), choosing winners lexicographically."""
-    values: list[Rationals] = []
     winners: list[IndexArray] = []
     chosen: dict[int, IndexArray] = {}
-    stationary: list[Pair] = []
+    ties: list[Ties] = []
     halvings = 0
-    for position, instruction in enumerate(program.instructions):
+    for position, instruction, values in exact.live(program):
         if isinstance(instruction, Max):
-            source = values[instruction.src]
-            part, tied, need = _lexicographic(source.num, instruction.groups)
-            stationary += [Pair(position, group, int(part[group]), rival) for group, rival in tied]
+            part, tied, need = _lexicographic(values[instruction.src].num, instruction.groups)
+            ties += [Ties(position, len(winners), *tied)] if len(tied[0]) else []
             halvings = max(halvings, need)
             winners.append(part)
             chosen[position] = np.take_along_axis(instruction.groups, part[:, None], axis=1)[:, 0]
-            values.append(exact.take(source, chosen[position]))
-        elif isinstance(instruction, Shift):
-            values.append(exact.shift_last(values[instruction.src], instruction.offset))
-        else:
-            values.append(exact.linear_step(instruction, values, columns))
-    return _Scan(winners, chosen, stationary, halvings)
+        values[position] = exact.affine_step(instruction, values, columns, chosen.get(position))
+    return _Scan(winners, chosen, ties, halvings)
 
 
-def _lexicographic(source: IntArray, groups: IndexArray) -> tuple[IndexArray, list[tuple[int, int]], int]:
+def _lexicographic(source: IntArray, groups: IndexArray) -> tuple[IndexArray, tuple[IndexArray, IndexArray], int]:
     """Choose the lexicographic winner of each group.
 
     Returns:
-        winners (n,), the (group, rival) pairs that tie with the winner in value and derivative, and how often the step
+        winners (n,), the groups and rivals that tie with the winner in value and derivative, and how often the step
         must be halved so that every strict comparison holds at its end.
     """
     padded = np.concatenate([source, np.zeros((1, 2), dtype=object)])
@@ -135,14 +185,16 @@ def _lexicographic(source: IntArray, groups: IndexArray) -> tuple[IndexArray, li
         wins &= groups[:, column] != NO_CANDIDATE
         best[wins] = padded[entries[wins, column]]
         winners[wins] = column
-    tied: list[tuple[int, int]] = []
+    tied: list[IndexArray] = []
     halvings = 0
     for column in range(groups.shape[1]):
         rivals = np.flatnonzero((groups[:, column] != NO_CANDIDATE) & (winners != column))
         slope, margin = (best[rivals] - padded[entries[rivals, column]]).T
-        tied += [(int(rivals[i]), column) for i in np.flatnonzero((margin == 0) & (slope == 0))]
+        equal = rivals[np.flatnonzero((margin == 0) & (slope == 0))]
+        tied.append(np.stack([equal, np.full(len(equal), column)]))
         halvings = max(halvings, _halvings(margin, slope))
-    return winners, tied, halvings
+    together = np.concatenate(tied, axis=1) if tied else np.zeros((2, 0), dtype=np.int64)
+    return winners, (together[0], together[1]), halvings
 
 
 def _halvings(margin: IntArray, slope: IntArray) -> int:
@@ -154,17 +206,24 @@ def _halvings(margin: IntArray, slope: IntArray) -> int:
 
 def _strict_pattern(program: Program, point: Rationals) -> Pattern | None:
     """Return the pattern at a point where no group has a tie, else None."""
-    values = exact.trace(program, point.reshape(-1, 1))
+    certain = certain_winners(program, point) if sum(program.sizes) > FEW else None
+    if certain is not None:
+        return Pattern(tuple(certain))
+    column = point.reshape(-1, 1)
     winners: list[IndexArray] = []
-    for position in program.max_positions:
-        instruction = program.instructions[position]
-        if isinstance(instruction, Max):
-            source = np.concatenate([values[instruction.src].num[:, 0], int_array([0])])
-            matches = source[np.maximum(instruction.groups, CONSTANT_ZERO)] == values[position].num
-            matches = matches.astype(np.bool_) & (instruction.groups != NO_CANDIDATE)
-            if (matches.sum(axis=1) != 1).any():
-                return None
-            winners.append(matches.argmax(axis=1).astype(np.int64))
+    for position, instruction, values in exact.live(program):
+        if not isinstance(instruction, Max):
+            values[position] = exact.linear_step(instruction, values, column)
+            continue
+        values[position] = exact.maximum(values[instruction.src], instruction.groups)
+        source = np.concatenate([values[instruction.src].num[:, 0], int_array([0])])
+        matches = source[np.maximum(instruction.groups, CONSTANT_ZERO)] == values[position].num
+        matches = matches.astype(np.bool_) & (instruction.groups != NO_CANDIDATE)
+        if (matches.sum(axis=1) != 1).any():
+            return None
+        winners.append(matches.argmax(axis=1).astype(np.int64))
+        if len(winners) == len(program.max_positions):
+            break
     return Pattern(tuple(winners))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from exactbox.polytope import exact
 from exactbox.polytope.domain import Domain
+from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.exact import Winners
 from exactbox.polytope.pattern import Pattern, winning
 from exactbox.polytope.program import NO_CANDIDATE, IndexArray, Max, Program
@@ -17,7 +18,13 @@ from exactbox.polytope.rational import Rationals, concatenate, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
 
 CHUNK = 512
-"""How many functionals are pulled back at once."""
+"""How many functionals are pulled back at once at most."""
+
+ENTRIES = 1 << 21
+"""How many numbers of one vector are held at once while functionals are pulled back or pushed forward."""
+
+RESULT = 1 << 24
+"""How many coefficients functionals may have altogether: at some 100 bytes each, a GiB or two."""
 
 
 @dataclass(frozen=True, order=True)
@@ -67,20 +74,50 @@ def pair_functionals(program: Program, winners: Winners, pairs: Sequence[Pair]) 
 
     Returns:
         gradients (p, d) and constants (p,).
+
+    Raises:
+        BudgetError: there are more than ``RESULT`` coefficients.
     """
-    forwards = program.input_size + 1 < len(pairs)
+    check_size(len(pairs), program.input_size)
+    width = program.input_size + 1
+    forwards = width < len(pairs) and width * max(program.sizes) <= ENTRIES
     parts = [(zeros(0, program.input_size), zeros(0))]
     values = _affine_values(program, winners, max(p.position for p in pairs)) if forwards else []
     for position, run in groupby(pairs, key=lambda pair: pair.position):
         instruction = program.instructions[position]
         if isinstance(instruction, Max):
-            index = _indices(instruction, list(run))
+            won, lost = _indices(instruction, list(run))
             parts += (
-                [_forward(values[instruction.src], index)]
+                [_forward(values[instruction.src], won, lost)]
                 if forwards
-                else _backward(program, winners, instruction.src, index)
+                else _backward(program, winners, instruction.src, won, lost)
             )
     return concatenate([part[0] for part in parts]), concatenate([part[1] for part in parts])
+
+
+def output_functionals(program: Program, winners: Winners, outputs: Sequence[int]) -> tuple[Rationals, Rationals]:
+    """Return some outputs as affine functionals of the input under fixed winners.
+
+    Returns:
+        gradients (k, d) and constants (k,).
+
+    Raises:
+        BudgetError: there are more than ``RESULT`` coefficients.
+    """
+    check_size(len(outputs), program.input_size)
+    chosen = np.array(outputs, dtype=np.int64)
+    parts = [(zeros(0, program.input_size), zeros(0))]
+    parts += _backward(program, winners, len(program.instructions) - 1, chosen)
+    return concatenate([part[0] for part in parts]), concatenate([part[1] for part in parts])
+
+
+def check_size(count: int, inputs: int) -> None:
+    """Raise ``BudgetError`` where so many functionals of so many inputs would not fit into memory."""
+    if count * inputs > RESULT:
+        raise BudgetError(
+            f"{count} affine functionals of {inputs} inputs have {count * inputs} exact coefficients; "
+            f"at most {RESULT} are held in memory at once"
+        )
 
 
 def _affine_values(program: Program, winners: Winners, until: int) -> list[Rationals]:
@@ -97,21 +134,24 @@ def _indices(instruction: Max, pairs: list[Pair]) -> tuple[IndexArray, IndexArra
     return instruction.groups[groups, ends[0]], instruction.groups[groups, ends[1]]
 
 
-def _forward(values: Rationals, index: tuple[IndexArray, IndexArray]) -> tuple[Rationals, Rationals]:
-    difference = exact.take(values, index[0]) - exact.take(values, index[1])
+def _forward(values: Rationals, won: IndexArray, lost: IndexArray) -> tuple[Rationals, Rationals]:
+    difference = exact.take(values, won) - exact.take(values, lost)
     return difference[:, :-1], difference[:, -1]
 
 
 def _backward(
-    program: Program, winners: Winners, src: int, index: tuple[IndexArray, IndexArray]
+    program: Program, winners: Winners, src: int, won: IndexArray, lost: IndexArray | None = None
 ) -> list[tuple[Rationals, Rationals]]:
+    """Pull entries of a vector back, less others where they are given, a few at a time."""
     parts: list[tuple[Rationals, Rationals]] = []
-    for start in range(0, len(index[0]), CHUNK):
-        won, lost = index[0][start : start + CHUNK], index[1][start : start + CHUNK]
-        cotangent = np.zeros((program.sizes[src] + 1, len(won)), dtype=object)
-        columns = np.arange(len(won))
-        cotangent[won, columns] += 1
-        cotangent[lost, columns] -= 1
+    chunk = max(1, min(CHUNK, ENTRIES // max(program.sizes[: src + 1])))
+    for start in range(0, len(won), chunk):
+        end = min(start + chunk, len(won))
+        cotangent = np.zeros((program.sizes[src] + 1, end - start), dtype=object)
+        columns = np.arange(end - start)
+        cotangent[won[start:end], columns] += 1
+        if lost is not None:
+            cotangent[lost[start:end], columns] -= 1
         gradients, constants = exact.pullback(program, winners, {src: Rationals(cotangent[:-1])})
         parts.append((gradients.transposed(), constants))
     return parts

@@ -41,12 +41,14 @@ class Claims:
         minimal_of: which of the two.
         distances: each to the boundary of the region, or of the region where the decision holds; ``binding`` and
             ``multipliers`` count the region's rows, then the decision's.
+        outputs: whose rows of the affine map are stated, rising; None for all.
     """
 
     decision: Decision | None = None
     minimal: Minimal | None = None
     minimal_of: Of = "region"
     distances: Sequence[tuple[Of, Distance]] = ()
+    outputs: Sequence[int] | None = None
 
     def __post_init__(self) -> None:
         decided = [self.minimal_of if self.minimal else "region", *(to for to, _ in self.distances)]
@@ -79,13 +81,13 @@ class Certificate:
 
     @property
     def coef(self) -> Rationals:
-        """W, shape (outputs, d)."""
+        """The stated rows of W, shape (k, d)."""
         rows = self.statement["coef"]
         return parse_rationals([text for row in rows for text in row], (len(rows), len(self.statement["point"])))
 
     @property
     def intercept(self) -> Rationals:
-        """c, shape (outputs,)."""
+        """The stated entries of c, shape (k,)."""
         return parse_rationals(self.statement["intercept"])
 
 
@@ -101,6 +103,8 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
     claims = claims or Claims()
     sha256 = program_hash(region.program)
     facets, facet_evidence = _facets(claims)
+    outputs = range(region.program.output_size) if claims.outputs is None else claims.outputs
+    coef, intercept = region.affine if claims.outputs is None else region.maps(outputs)
     content = {
         "format": CERTIFICATE_FORMAT,
         "kind": "region",
@@ -111,9 +115,9 @@ def certificate_text(region: Region, claims: Claims | None = None, info: Info | 
             "given": given_statement(region.domain),
             "point": hex_texts(region.point),
             "pattern": [part.tolist() for part in region.pattern.winners],
-            "outputs": list(range(region.program.output_size)),
-            "coef": _rows(region.coef),
-            "intercept": hex_texts(region.intercept),
+            "outputs": list(outputs),
+            "coef": _rows(coef),
+            "intercept": hex_texts(intercept),
             "decision": _decision(claims.decision),
             "facets": facets,
             "distances": [_distance(to, found) for to, found in claims.distances],
