@@ -165,29 +165,6 @@ def step(
                 return _multiply(values[src], constants(program, position), rows, arithmetic, rounding)
 
 
-def certain_winners(program: Program, point: Rationals) -> list[IndexArray] | None:
-    """Return the winner of every group of every ``Max`` at a point (d,) where floats prove all strict, else None."""
-    column = point.to_float().reshape(-1, 1)
-    start = Enclosure(column, np.abs(column) * _ULP + _SMALLEST)
-    if not np.isfinite(column).all():
-        return None
-    values: dict[int, Enclosure] = {}
-    found: list[IndexArray] = []
-    for position, instruction in enumerate(program.instructions):
-        if isinstance(instruction, Max):
-            with np.errstate(all="ignore"):
-                winners, certain = _winners(values[instruction.src], instruction.groups)
-            if not certain.all():
-                return None
-            found.append(winners[:, 0])
-        if len(found) == len(program.max_positions):
-            break
-        values[position] = step(program, position, values, start)
-        for spent in program.spent[position]:
-            del values[spent]
-    return found
-
-
 def winners_at(program: Program, values: Sequence[Enclosure]) -> list[tuple[IndexArray, BoolArray]]:
     """Find, for every ``Max`` in program order, the winning position in each group and whether it is certain.
 
@@ -199,7 +176,7 @@ def winners_at(program: Program, values: Sequence[Enclosure]) -> list[tuple[Inde
         for position in program.max_positions:
             instruction = program.instructions[position]
             if isinstance(instruction, Max):
-                result.append(_winners(values[instruction.src], instruction.groups))
+                result.append(group_winners(values[instruction.src], instruction.groups))
     return result
 
 
@@ -300,7 +277,8 @@ def _take(source: Enclosure, index: IndexArray) -> Enclosure:
     return Enclosure(centre, radius)
 
 
-def _winners(source: Enclosure, groups: IndexArray) -> tuple[IndexArray, BoolArray]:
+def group_winners(source: Enclosure, groups: IndexArray) -> tuple[IndexArray, BoolArray]:
+    """Return the largest centre of each group of a vector (n, b), and where every rival is proved smaller."""
     best = _take(source, groups[:, 0])
     centre, radius = best.centre, best.radius
     winner = np.zeros(centre.shape, dtype=np.int64)

@@ -15,8 +15,8 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.polytope import exact
+from exactbox.polytope.certain import certain_winners
 from exactbox.polytope.domain import Domain
-from exactbox.polytope.enclosed import certain_winners
 from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max, Program
