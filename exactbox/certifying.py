@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
-from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -345,7 +344,7 @@ def _with_opinion(found: Certified, seconds: float, heard: Watcher) -> Certified
         reason = "not asked for" if found.minimal is not None else "facets are not known"
         return replace(found, skipped={**found.skipped, "opinion": reason})
     heard.begin("second opinion")
-    import_module("cvxpy")  # before the clock of the opinion starts
+    opinions.solvers()  # before the clock of the opinion starts
     return replace(found, opinion=opinions.opinion(found.minimal, seconds=seconds))
 
 

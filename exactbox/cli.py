@@ -12,7 +12,7 @@ import click
 from exactbox import __version__, audit_options
 from exactbox.analysis_options import analysis_options
 from exactbox.model_options import domain_options, model_options
-from exactbox.outcome import guarded
+from exactbox.outcome import guarded, keep_standard_output
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -283,4 +283,5 @@ def run(arguments: Sequence[str]) -> int:
 
 def main() -> None:
     """Run the command line of this process and exit."""
+    keep_standard_output()
     sys.exit(run(sys.argv[1:]))

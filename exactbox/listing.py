@@ -54,7 +54,7 @@ def run_show(options: ShowOptions, as_json: bool) -> int:
         region = region_lines(model.program, read_inputs(
             model.program, options.region, exact_input=options.exact_input).point)  # fmt: skip
     if as_json:
-        click.echo(to_json({**show_document(model), "region": region}))
+        click.echo(to_json({"exit_code": 0, **show_document(model), "region": region}))
         return 0
     program = model.program
     blocks = [

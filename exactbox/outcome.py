@@ -13,6 +13,7 @@ from types import TracebackType
 import click
 
 from exactbox.polytope.errors import ExactboxError, UnsupportedModelError
+from exactbox.polytope.quiet import to_nothing
 
 USAGE = 3
 INTERNAL = 5
@@ -79,6 +80,25 @@ def guarded(command: Callable[[], object], *, as_json: bool) -> int:
     if outcome.code:
         return outcome.code
     return result if isinstance(result, int) else 0
+
+
+def keep_standard_output() -> None:
+    """Keep standard output for what is printed here; what libraries write to its descriptor is lost.
+
+    That holds until this process ends, and in the processes that it starts. Where standard output or error is closed,
+    its descriptor is taken: a file that got it would receive what libraries print.
+    """
+    given = sys.stdout
+    if given is None:
+        to_nothing(1)
+        sys.stdout = open(os.devnull, "w")
+    else:
+        given.flush()
+        sys.stdout = open(os.dup(given.fileno()), "w", encoding=given.encoding, errors=given.errors)
+        to_nothing(given.fileno())
+    if sys.stderr is None:
+        to_nothing(2)
+        sys.stderr = open(os.devnull, "w")
 
 
 def _refusals(error: ExactboxError) -> dict[str, object]:

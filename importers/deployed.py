@@ -7,15 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import onnx
-import onnxruntime
 
 from exactbox.importers.fixing import fixed_feeds
 from exactbox.importers.lower import ARITHMETIC, Step
 from exactbox.importers.onnx_file import OnnxFile
 from exactbox.importers.onnx_model import Lowered
 from exactbox.importers.ports import is_open
-from exactbox.importers.runtime import RUNTIME_ERRORS, confirm, doubt_words, first_line
+from exactbox.importers.runtime import confirm, doubt_words, first_line
+from exactbox.importers.session import RUNTIME_ERRORS, inference_session
 from exactbox.importers.values import AnyArray, Choice, Data, FloatArray, Scores
 from exactbox.polytope import enclosed
 from exactbox.polytope.enclosed import Arithmetic, Enclosure
@@ -45,19 +44,7 @@ class Session:
     """
 
     def __init__(self, file: OnnxFile, exposed: Sequence[str], *, optimised: bool) -> None:
-        model = onnx.ModelProto()
-        model.CopyFrom(file.proto)
-        outputs = {item.name for item in model.graph.output}
-        model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in exposed if name not in outputs)
-        levels = onnxruntime.GraphOptimizationLevel
-        options = onnxruntime.SessionOptions()
-        options.graph_optimization_level = levels.ORT_ENABLE_ALL if optimised else levels.ORT_DISABLE_ALL
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 4
-        self._session = onnxruntime.InferenceSession(
-            model.SerializeToString(), options, providers=["CPUExecutionProvider"]
-        )
+        self._session = inference_session(file.proto, exposed, optimised=optimised)
         self._known = {item.name for item in self._session.get_inputs()}
 
     def run(self, names: Sequence[str], given: Tensors) -> dict[str, Any]:

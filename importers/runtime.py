@@ -13,13 +13,12 @@ from typing import Any, Literal
 
 import numpy as np
 import onnx
-import onnxruntime
-from onnxruntime.capi import onnxruntime_pybind11_state as ort_errors
 
 from exactbox.importers.fixing import fixed_feeds, pinned, pins
 from exactbox.importers.headcheck import check_head
 from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
+from exactbox.importers.session import RUNTIME_ERRORS, inference_session
 from exactbox.importers.values import (
     FLOAT_TYPES,
     NARROW_TYPES,
@@ -39,21 +38,6 @@ SEED = 20240229
 POINTS = 3
 _EXACT_CHECK_COST = 20_000_000
 _SLACK = 1 - 2.0**-50
-
-# What onnxruntime raises; its exceptions have no common base of their own.
-RUNTIME_ERRORS = (
-    ort_errors.EPFail,
-    ort_errors.Fail,
-    ort_errors.InvalidArgument,
-    ort_errors.InvalidGraph,
-    ort_errors.InvalidProtobuf,
-    ort_errors.NoSuchFile,
-    ort_errors.NotImplemented,
-    ort_errors.RuntimeException,
-    RuntimeError,
-    ValueError,
-)
-"""What the runtime raises where it cannot load or run a file."""
 
 
 @dataclass(frozen=True)
@@ -206,17 +190,7 @@ def _run(
     proto: onnx.ModelProto, tensors: Sequence[str], feeds: Sequence[Mapping[str, AnyArray]]
 ) -> Iterator[dict[str, Any]]:
     """Run a graph with inner tensors exposed, graph optimisations off, on one thread."""
-    model = onnx.ModelProto()
-    model.CopyFrom(proto)
-    outputs = {item.name for item in model.graph.output}
-    model.graph.output.extend(onnx.ValueInfoProto(name=name) for name in tensors if name not in outputs)
-    options = onnxruntime.SessionOptions()
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 4
-    data = model.SerializeToString()
-    session = onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"], enable_fallback=0)
+    session = inference_session(proto, tensors, optimised=False)
     known = {item.name for item in session.get_inputs()}
     for feed in feeds:
         values = session.run(list(tensors), {name: value for name, value in feed.items() if name in known})

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import highspy
 import numpy as np
 
 from exactbox.polytope.floats import Floats, FloatView
+from exactbox.polytope.quiet import silenced
 from exactbox.polytope.simplex import Basis
+
+with silenced():
+    import highspy
 
 TOLERANCE = 2.0**-33
 """The smallest feasibility tolerance that HiGHS accepts, as a power of two."""
@@ -48,7 +51,8 @@ class FloatLP:
         program.a_matrix_.index_ = where[1].astype(np.int32)
         program.a_matrix_.value_ = view.matrix[where]
         program.sense_ = highspy.ObjSense.kMaximize
-        self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
+        with silenced():  # its constructor prints a banner, before any option can say otherwise
+            self._solver = highspy.Highs()  # type: ignore[no-untyped-call]
         options: dict[str, bool | int | float | str] = {
             "output_flag": False, "presolve": "off", "solver": "simplex",
             "primal_feasibility_tolerance": TOLERANCE, "dual_feasibility_tolerance": TOLERANCE,

@@ -10,6 +10,7 @@ import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from importlib import import_module
 from typing import Any, Literal
 
 import numpy as np
@@ -18,6 +19,7 @@ from exactbox.polytope.candidates import candidates
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.floats import Floats, uniform_view
 from exactbox.polytope.geometry import chebyshev
+from exactbox.polytope.quiet import silenced
 from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.verdicts import Dropped, Kept, Minimal
 
@@ -137,6 +139,12 @@ def opinion(polytope: Minimal, *, seconds: float = 5.0, solver: str = "CLARABEL"
     )
 
 
+def solvers() -> Any:
+    """Load cvxpy, which takes a second, and all solvers that it finds."""
+    with silenced():
+        return import_module("cvxpy")
+
+
 class _Rows:
     """Counts what the linear programs of the rows said."""
 
@@ -251,10 +259,9 @@ class _Programs:
     """The two cvxpy problems: the ball, and the maximum of one functional after another."""
 
     def __init__(self, polytope: Minimal, normal: _Normal, solver: str) -> None:
-        import cvxpy
         from scipy import sparse
 
-        self._cvxpy: Any = cvxpy
+        self._cvxpy: Any = solvers()
         installed = self._cvxpy.installed_solvers()
         if solver not in installed:
             raise InputError(f"solver: expected one of {', '.join(installed)}, got {solver!r}")
