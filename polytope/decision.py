@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
+
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
@@ -97,3 +100,21 @@ def decision_rows(region: Region, decision: Decision) -> Rows:
     reduced, rest = region.domain.reduce(gradients, constants)
     sources = tuple(RowSource("decision", 0, decision.chosen, rival) for rival in rivals)
     return integer_rows(-reduced, rest, sources)
+
+
+def gaps(decision: Decision, outputs: int) -> npt.NDArray[np.float64]:
+    """Return weights (outputs, rivals) of the functionals of all outputs that are positive where a decision is strict.
+
+    >>> gaps(Decision("argmin", (0, 2), 2, None, None, ()), 3).T.tolist()
+    [[1.0, 0.0, -1.0]]
+    """
+    if decision.rule == "sign":
+        rivals, upwards = [NO_RIVAL], bool(decision.positive)
+    else:
+        rivals, upwards = [i for i in decision.outputs if i != decision.chosen], decision.rule == "argmax"
+    weights = np.zeros((outputs, len(rivals)))
+    for column, rival in enumerate(rivals):
+        weights[decision.chosen, column] = 1 if upwards else -1
+        if rival != NO_RIVAL:
+            weights[rival, column] = -1 if upwards else 1
+    return weights

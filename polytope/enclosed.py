@@ -8,31 +8,28 @@ execution of the same program in a shorter float format.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import numpy.typing as npt
 
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.exact import Winners
+from exactbox.polytope.float_constants import Constants, FloatArray, constants
 from exactbox.polytope.program import (
     NO_CANDIDATE,
     Add,
     Gather,
     IndexArray,
     Input,
-    Instruction,
     MatMul,
     Max,
     Program,
     Scale,
     Shift,
 )
-from exactbox.polytope.rational import Rationals
 
-FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
 
 _UNIT = 2.0**-53
@@ -96,14 +93,6 @@ class Enclosure:
     def rows(self, start: int, end: int) -> Enclosure:
         """Select rows start..end-1."""
         return Enclosure(self.centre[start:end], self.radius[start:end])
-
-
-@dataclass(frozen=True, eq=False)
-class Constants:
-    """The constants of one instruction as floats; ``inexact`` is 1 where one of them had to be rounded, else 0."""
-
-    values: FloatArray
-    inexact: int
 
 
 def enclose(
@@ -192,6 +181,27 @@ def enclosed_pullback(
     Returns:
         gradients (d, b) and constants (1, b).
     """
+
+    def through(position: int, unit: Max, cotangent: Enclosure) -> Enclosure:
+        if position not in winners:
+            raise InputError(f"no winners for the Max at instruction {position}")
+        return scatter(program.sizes[unit.src], winners[position], cotangent)
+
+    return sweep(program, cotangents, through)
+
+
+def sweep(
+    program: Program, cotangents: Mapping[int, Enclosure], through: Callable[[int, Max, Enclosure], Enclosure]
+) -> tuple[Enclosure, Enclosure]:
+    """Pull linear functionals of the vectors back to the input.
+
+    Args:
+        cotangents: by position, shape (size of that vector, b).
+        through: given a ``Max``, its position first, and its cotangent, returns the cotangent of its source.
+
+    Returns:
+        gradients (d, b) and constants (1, b), those of the linear instructions.
+    """
     pending = dict(cotangents)
     batch = next(iter(cotangents.values())).centre.shape[1]
     constant = Enclosure(np.zeros((1, batch)), np.zeros((1, batch)))
@@ -200,25 +210,25 @@ def enclosed_pullback(
             cotangent = pending.pop(position, None)
             if cotangent is None:
                 continue
-            if isinstance(program.instructions[position], Shift):
+            instruction = program.instructions[position]
+            if isinstance(instruction, Shift):
                 row = constants(program, position)
                 part = _multiply(cotangent, Constants(row.values[None, None, :], row.inexact), 1, EXACT, PLAIN)
                 constant = _add(constant, part, EXACT)
-            for src, part in _pull(program, position, winners.get(position), cotangent):
+            if isinstance(instruction, Max):
+                parts = [(instruction.src, through(position, instruction, cotangent))]
+            else:
+                parts = _pull(program, position, cotangent)
+            for src, part in parts:
                 pending[src] = _add(pending[src], part, EXACT) if src in pending else part
     none = Enclosure(np.zeros((program.input_size, batch)), np.zeros((program.input_size, batch)))
     return pending.get(0, none), constant
 
 
-_CACHE: WeakKeyDictionary[Program, dict[int, Constants]] = WeakKeyDictionary()
-
-
-def constants(program: Program, position: int) -> Constants:
-    """Return an instruction's constants as floats, converted once for each program."""
-    known = _CACHE.setdefault(program, {})
-    if position not in known:
-        known[position] = _to_floats(_exact_constants(program.instructions[position]))
-    return known[position]
+def combine(weights: FloatArray, values: Enclosure) -> Enclosure:
+    """Enclose the sums ``weights.T @ values`` of values (n, 1) under exact weights (n, b); shape (b, 1)."""
+    with np.errstate(all="ignore"):
+        return _multiply(values, Constants(weights.T[None], 0), 1, EXACT, PLAIN)
 
 
 def gamma(terms: int, unit: float) -> float:
@@ -229,33 +239,6 @@ def gamma(terms: int, unit: float) -> float:
     """
     product = terms * unit
     return product / (1 - product) * (1 + 8 * _ULP) if product < 0.5 else float("inf")
-
-
-def _exact_constants(instruction: Instruction) -> Rationals:
-    match instruction:
-        case MatMul(_, weight, _):
-            return weight
-        case Scale(_, factor):
-            return factor
-        case Shift(_, offset):
-            return offset
-        case _:
-            raise InputError(f"a {type(instruction).__name__} has no constants")
-
-
-def _to_floats(values: Rationals) -> Constants:
-    """Convert exactly where numerators fit 53 bits over a power of two, else to the nearest float."""
-    den = values.den
-    if den & (den - 1) == 0 and den.bit_length() < 1000:
-        floats = np.asarray(values.num, dtype=np.float64) if _fits(values) else None
-        if floats is not None:
-            return Constants(np.ldexp(floats, 1 - den.bit_length()), 0)
-    return Constants(values.to_float(), 1)
-
-
-def _fits(values: Rationals) -> bool:
-    flat = values.num.ravel().tolist()
-    return not flat or max(max(flat), -min(flat)) < 1 << 53
 
 
 def _gather(sources: Sequence[Enclosure], index: IndexArray) -> Enclosure:
@@ -433,16 +416,14 @@ def _finish(
     return Enclosure(centre, total)
 
 
-def _pull(
-    program: Program, position: int, winners: IndexArray | None, cotangent: Enclosure
-) -> list[tuple[int, Enclosure]]:
+def _pull(program: Program, position: int, cotangent: Enclosure) -> list[tuple[int, Enclosure]]:
     instruction = program.instructions[position]
     match instruction:
         case Input():
             return []
         case Gather(srcs, index):
             sizes = [program.sizes[src] for src in srcs]
-            whole = _scatter(sum(sizes), index, cotangent)
+            whole = scatter(sum(sizes), index, cotangent)
             ends = np.cumsum([0, *sizes])
             return [(src, whole.rows(int(ends[i]), int(ends[i + 1]))) for i, src in enumerate(srcs)]
         case MatMul(src, _, rows):
@@ -455,14 +436,12 @@ def _pull(
             return [(src, cotangent)]
         case Add(left, right):
             return [(left, cotangent), (right, cotangent)]
-        case Max(src, _):
-            if winners is None:
-                raise InputError(f"no winners for the Max at instruction {position}")
-            return [(src, _scatter(program.sizes[src], winners, cotangent))]
+        case Max():
+            raise InputError("a Max is not linear: its winners must be fixed first")
 
 
-def _scatter(size: int, index: IndexArray, values: Enclosure) -> Enclosure:
-    """Add row i of ``values`` to row ``index[i]``, skipping constants."""
+def scatter(size: int, index: IndexArray, values: Enclosure) -> Enclosure:
+    """Enclose the sums (size, b) of rows: row i of ``values`` is added to row ``index[i]``, skipping constants."""
     shape = (size, values.centre.shape[1])
     centre, radius = np.zeros(shape), np.zeros(shape)
     kept = np.flatnonzero(index >= 0)

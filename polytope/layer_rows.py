@@ -19,8 +19,8 @@ import numpy.typing as npt
 
 from exactbox.polytope import exact
 from exactbox.polytope.chart import Chart
-from exactbox.polytope.enclosed import constants
 from exactbox.polytope.errors import InternalError
+from exactbox.polytope.float_constants import constants
 from exactbox.polytope.program import (
     CONSTANT_ZERO,
     NO_CANDIDATE,
