@@ -226,16 +226,17 @@ class Lowering:
         call = Call(
             node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside, self.doubts
         )
-        _doubt_operands(call)
         head = heading_of(node)
         recorded = None if head is None else head(call)
         if recorded is not None:
+            _doubt_operands(call, 1)
             return _listed(recorded)
         if any(isinstance(value, Above) for value in inputs):
             return self._moved_head(call)
         fixed = not any(isinstance(value, Data) for value in inputs)
         fold, lower = folding_of(node), lowering_of(node)
         folded = fold(call) if fixed and fold is not None else None
+        _doubt_operands(call, 1 if folded is None else 0)
         if folded is not None:
             return _listed(folded)
         if lower is None:
@@ -332,16 +333,16 @@ _CARRIERS = MOVES | {
 }  # fmt: skip
 
 
-def _doubt_operands(call: Call) -> None:
-    """Doubt every operator without a bound of its own whose constants the runtime computes with an error.
+def _doubt_operands(call: Call, first: int) -> None:
+    """Doubt every operator without a bound of its own that reads a constant which the runtime computes with an error.
 
-    The first operand of arithmetic on constants is lowered as data, which carries its error.
+    Args:
+        first: the operand to begin with: what is lowered as data carries its error.
     """
-    known = call.node.domain == "" and call.node.op in _CARRIERS
-    for place, value in enumerate(call.inputs):
-        if known or not isinstance(value, Constant) or value.error is None or not value.error.any():
-            continue
-        if place or folding_of(call.node) is not None:
+    if call.node.domain == "" and call.node.op in _CARRIERS:
+        return
+    for place, value in enumerate(call.inputs[first:], first):
+        if isinstance(value, Constant) and value.error is not None and value.error.any():
             call.doubt(f"operand {place} is a constant that the runtime computes with an error")
 
 

@@ -47,8 +47,8 @@ def _errors(
     1. With r = v + epsilon and e the error of v, |1/sqrt(r + e) - 1/sqrt(r)| <= e / (2 (r - e)^(3/2)), by the mean
        value theorem. Where r - e may count as 0, or r overflows, there is no bound. A half-precision epsilon is rounded
        too.
-    2. The factor f = g / sqrt(r): |f' - f| <= e_g (R + e_R) + |g| e_R, with R = 1/sqrt(r). A gain below the smallest
-       normal number may be taken for 0.
+    2. The factor f = g / sqrt(r): |f' - f| <= e_g (R + e_R) + |g| e_R, with R = 1/sqrt(r). A gain or a factor below the
+       smallest normal number may be taken for 0.
     3. The offset b - m f: |o' - o| <= e_b + |m| e_f + e_m (|f| + e_f).
     """
     gain, bias, mean, variance = parameters
@@ -62,6 +62,7 @@ def _errors(
         off = np.where(spread > 0, spread / (2 * least**1.5) * (1 + _SLACK), 0.0)
         off = np.where((least >= tiny) & (radicand + spread < FORMAT_END[variance.dtype]), off, np.inf)
         slope = (_off(gain) + FORMAT_TINY[gain.dtype]) * (root + off) + gain.magnitudes().reshape(-1) * off
+        slope = slope + FORMAT_TINY[gain.dtype]
         factor = gain.magnitudes().reshape(-1) * root + slope
         moved = _off(bias) + mean.magnitudes().reshape(-1) * slope + _off(mean) * factor
     return slope * (1 + _SLACK), moved * (1 + _SLACK)
