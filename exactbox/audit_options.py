@@ -50,14 +50,15 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
 @click.option("--output-row", type=int, metavar="I", help="Which row of an output such as [2,6] (0-based).")
 @click.option("--decision", type=click.Choice(["argmax", "argmin", "sign", "none"]),
               help="How the outputs decide; by default the model's own rule, or an assumed one, which is said.")
-@click.option("--target", metavar="K", help="For --decision sign: which output.")
+@click.option("--target", metavar="K", help="Which output decides by its sign: with --decision sign only.")
 @click.option("--class-names", metavar="FILE", help="Names in the order of the outputs: text, .csv or .json.")
 @click.option("--box", nargs=2, metavar="LO HI", help="Bounds of every input: regions and distances are meant inside.")
 @click.option("--distances/--no-distances", default=None,
               help="Exact L-infinity distances to the decision boundary inside each region; by default where cheap.")
 @click.option("--workers", type=click.IntRange(1), metavar="N", help="Processes; by default one for each core.")
 @click.option("--fail-on-flip", is_flag=True, help="Exit with 1 where a deployed decision is not the exact one.")
-@click.option("--plot", metavar="FILE", help="Draw margins against float bounds: .png or .svg (needs matplotlib).")
+@click.option("--plot", metavar="FILE", help="Draw margins, or where nothing is decided differences, against float "
+              "bounds: .png or .svg (needs matplotlib).")
 @click.option("-o", "--out", metavar="AUDIT.json", help="Write every sample here.")
 @_shared
 def audit(model: str, as_json: bool, **options: Any) -> int:

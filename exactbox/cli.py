@@ -18,7 +18,8 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 EPILOG = """\b
 Exit codes: 0 proved or done; 1 refuted, or certificate rejected; 2 undecided, a stated budget was reached
-            (audit: nothing can be called proved); 3 usage or bad input; 4 model refused, its nodes are named; 5 internal error.
+            (audit: nothing can be called proved); 3 usage or bad input; 4 model refused, its nodes are named;
+            5 internal error.
 """
 
 

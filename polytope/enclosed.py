@@ -396,9 +396,10 @@ def _multiply(
     return _finish(centre, radius, size, (2 * width + rounding.terms) * late, arithmetic, width + 4)
 
 
-def _underflow(terms: int, reach: FloatArray) -> float:
-    """Bound what products and constants lose below the smallest float, over ``terms`` products."""
-    return 2.0 * terms * _SMALLEST * (1.0 + float(reach.max(initial=0.0)))
+def _underflow(terms: int, reach: FloatArray) -> FloatArray:
+    """Bound what products and constants lose below the smallest float, over ``terms`` products; shape (1, b)."""
+    largest: FloatArray = reach.max(axis=0, initial=0.0, keepdims=True)
+    return 2.0 * terms * _SMALLEST * (1.0 + largest)
 
 
 def _column(values: FloatArray | None) -> FloatArray:

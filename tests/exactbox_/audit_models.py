@@ -36,7 +36,7 @@ class Sketch:
         self.constants[name] = np.clip(np.asarray(value), -3e38, 3e38).astype(dtype)
         return name
 
-    def node(self, op: str, *inputs: str, **attributes: object) -> str:
+    def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; returns its output."""
         name = f"t{len(self.nodes)}"
         self.nodes.append(helper.make_node(op, list(inputs), [name], f"{op.lower()}{name}", **attributes))

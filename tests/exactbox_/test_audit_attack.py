@@ -9,7 +9,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from exactbox.audit_chunk import Observed
+from exactbox.audit_chunk import Floats, Observed
 from exactbox.auditing import Audit, audit
 from exactbox.polytope.errors import UnsupportedModelError
 from tests.exactbox_.audit_models import adversarial, random_model
@@ -19,7 +19,7 @@ SAMPLES = 64
 LEVELS = ("ORT_DISABLE_ALL", "ORT_ENABLE_BASIC", "ORT_ENABLE_EXTENDED", "ORT_ENABLE_ALL")
 
 
-def deployed(path: Path, level: str, points: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def deployed(path: Path, level: str, points: Floats) -> Floats:
     """Run the file by itself, one sample at a time; returns its logits (b, 5)."""
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = getattr(onnxruntime.GraphOptimizationLevel, level)
@@ -29,7 +29,7 @@ def deployed(path: Path, level: str, points: np.ndarray) -> np.ndarray:  # type:
     return np.concatenate([session.run(["y"], {"x": point[None]})[0] for point in points]).astype(np.float64)
 
 
-def check(found: Audit, path: Path, points: np.ndarray, trace: str) -> None:  # type: ignore[type-arg]
+def check(found: Audit, path: Path, points: Floats, trace: str) -> None:
     """Compare every level with the bound and with what is called proved."""
     nodewise = [way for way in found.found.ways[:2] if isinstance(way, Observed)]
     assert not any(way.beyond.any() for way in nodewise), f"{trace}: the nodes themselves exceed the bound"

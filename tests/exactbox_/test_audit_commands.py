@@ -12,7 +12,6 @@ import pytest
 from exactbox.audit_plot import draw_audit
 from exactbox.auditing import audit
 from exactbox.cli import run
-from exactbox.polytope.errors import InputError
 from tests.exactbox_.onnx_nets import far_and_back, planted, saturated, scalar_sign
 from tests.source_tree import REPOSITORY
 
@@ -89,9 +88,16 @@ def test_picture_with_ties_flips_and_saturation(tmp_path: Path) -> None:
         draw_audit(audit(model, points), tmp_path / "a.svg")
         text = (tmp_path / "a.svg").read_text()
         assert "<svg" in text and text.rstrip().endswith("</svg>")
-    with pytest.raises(InputError, match="nothing is decided"):
-        draw_audit(audit(scalar_sign(tmp_path), points), tmp_path / "b.svg")
-    assert not (tmp_path / "b.svg").exists()
+
+
+def test_where_nothing_is_decided_differences_are_drawn_and_sorted(tmp_path: Path) -> None:
+    """The difference of 1 and 1/3, in float32, is rounded; that of whole numbers is not."""
+    pytest.importorskip("matplotlib")
+    found = audit(scalar_sign(tmp_path), np.array([[2, 1], [1, 1e-9], [3, 3], [1e6, 0.3]], dtype=np.float32))
+    assert found.worst()[:2] == [3, 1]
+    draw_audit(found, tmp_path / "b.svg")
+    text = (tmp_path / "b.svg").read_text()
+    assert "within the bound: 4" in text and "beyond the bound: 0" in text and "2 samples without a difference" in text
 
 
 def test_inventory(capsys: pytest.CaptureFixture[str]) -> None:
