@@ -44,6 +44,7 @@ class AnalysisOptions:
     page: str | None = None
     colour: By | None = None
     view: tuple[str, str] | None = None
+    header: bool | None = None
 
     @property
     def asks(self) -> bool:
@@ -103,7 +104,7 @@ def check_fits(options: AnalysisOptions, prepared: Prepared) -> None:
             what needs a decision where nothing is decided.
     """
     if options.locate:
-        read_dataset(prepared.model.program, split_data(options.locate))
+        read_dataset(prepared.model.program, split_data(options.locate, options.header))
     dimension = prepared.domain.domain.dimension
     if (options.plot is not None or options.page is not None) and dimension not in (1, 2):
         asked = " and ".join(name for name, value in (("--plot", options.plot), ("--page", options.page)) if value)
@@ -128,7 +129,7 @@ def answer(found: Enumerated, options: AnalysisOptions) -> Answers:
             answers.blocks.append(("incomplete", [f"the analyses are of the regions found alone ({found.reason})"]))
         answers.documents["analysis"] = {**analysis_document(analysis), "of_all_regions": found.complete}
     if options.locate:
-        located = found.locate(split_data(options.locate))
+        located = found.locate(split_data(options.locate, options.header))
         answers.blocks.append(located_block(located))
         answers.documents["located"] = located_document(located)
     for path, write in _writers(found, options):

@@ -24,6 +24,7 @@ from exactbox.loading import inventory, parse_dims, parse_limits
 from exactbox.plots import require_matplotlib
 from exactbox.progress import Stages
 from exactbox.report import print_blocks
+from exactbox.sources import given
 
 STAGES = 3
 CODES = {"equal": 0, "different": 1, "undecided": 2}
@@ -52,6 +53,7 @@ class AuditOptions:
     limit: Sequence[str] = ()
     mean: str | None = None
     std: str | None = None
+    header: bool | None = None
 
 
 def run_inventory(
@@ -82,17 +84,17 @@ def run_audit(options: AuditOptions, as_json: bool) -> int:
     with Stages(STAGES) as stages:
         found = audit(
             options.model,
-            split_data(options.data),
-            options.labels,
+            split_data(options.data, options.header),
+            given(options.labels, options.header),
             output=options.output,
             output_row=options.output_row,
             decision=options.decision,
             target=options.target,
-            class_names=options.class_names,
+            class_names=given(options.class_names, options.header),
             dims=parse_dims(options.dim),
             fix=parse_fixes(options.fix),
-            mean=options.mean,
-            std=options.std,
+            mean=given(options.mean, options.header),
+            std=given(options.std, options.header),
             limits=parse_limits(options.limit),
             box=options.box,
             distances=options.distances,
@@ -116,6 +118,7 @@ def run_compare(
     as_json: bool,
     box: tuple[str, str] | None = None,
     data: Sequence[str] = (),
+    header: bool | None = None,
     outputs: tuple[str, str] | None = None,
     points: int = 4096,
     dim: Sequence[str] = (),
@@ -127,7 +130,7 @@ def run_compare(
         left,
         right,
         box=box,
-        data=split_data(data) if data else None,
+        data=split_data(data, header) if data else None,
         outputs=outputs or (None, None),
         dims=parse_dims(dim),
         fix=parse_fixes(fix),

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from exactbox.model_options import model_options
+from exactbox.model_options import header_option, model_options
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -52,6 +52,7 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
               help="How the outputs decide; by default the model's own rule, or an assumed one, which is said.")
 @click.option("--target", metavar="K", help="Which output decides by its sign: with --decision sign only.")
 @click.option("--class-names", metavar="FILE", help="Names in the order of the outputs: text, .csv or .json.")
+@header_option
 @click.option("--box", nargs=2, metavar="LO HI", help="Bounds of every input: regions and distances are meant inside.")
 @click.option("--distances/--no-distances", default=None,
               help="Exact L-infinity distances to the decision boundary inside each region; by default where cheap.")
@@ -83,6 +84,7 @@ def audit(model: str, as_json: bool, **options: Any) -> int:
 @click.argument("right", metavar="B.onnx")
 @click.option("--box", nargs=2, metavar="LO HI", help="Where a differing point is looked for: bounds of every input.")
 @click.option("-d", "--data", multiple=True, metavar="X", help="Samples to try as well: .npy, .npz or .csv.")
+@header_option
 @click.option("--outputs", nargs=2, metavar="NAME NAME", help="Which output of each; by default the one that decides.")
 @click.option("--points", type=click.IntRange(1), default=4096, show_default=True, metavar="N",
               help="How many points are evaluated exactly at most.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
@@ -21,11 +21,12 @@ from exactbox.fixing import opened
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.importers.inventory import Cost, Inventory, inventory_of
 from exactbox.importers.limits import Limits
-from exactbox.loading import read_class_names
+from exactbox.loading import given_class_names
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max
 from exactbox.progress import Silent, Watcher
 from exactbox.rounding import near_float
+from exactbox.sources import Given
 
 CHUNK_SAMPLES = 128
 """Samples that are examined, and run in one batch, together."""
@@ -170,7 +171,7 @@ def audit(
     output_row: int | None = None,
     decision: str | None = None,
     target: int | str | None = None,
-    class_names: Sequence[str] | str | Path | None = None,
+    class_names: Iterable[str] | str | Path | Given | None = None,
     dims: Mapping[str, int] | None = None,
     fix: Mapping[str, object] | None = None,
     mean: object = None,
@@ -206,7 +207,7 @@ def audit(
     fixed = tuple(sorted((dims or {}).items()))
     constants = tuple((fix or {}).items())
     listed = inventory_of(opened(model, caps, dict(fixed), fix), output, dict(fixed), caps)
-    names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
+    names = given_class_names(class_names)
     low, high = (None, None) if box is None else (str(box[0]), str(box[1]))
     measured = _measured(distances, listed.cost, decision)
     setup = Setup(
@@ -216,7 +217,7 @@ def audit(
     bench = set_up(setup)
     heard.begin("reading the data")
     dataset = read_dataset(bench.program, data)
-    label_names = None if labels is None else read_labels(labels, dataset.count)
+    label_names = None if labels is None else read_labels(labels, dataset.count, bench.plan.labels)
     heard.begin("examining samples")
     size = chunk_size(bench)
     chunks, rounded = _examined(bench, setup, dataset, size, max(workers, 1), heard.part)

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
+from exactbox.columns import by_port, places
+from exactbox.csv_files import Line, read_lines, separators
 from exactbox.inputs import fits
 from exactbox.polytope.domain import Bound, Domain, bounds, box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
@@ -17,7 +19,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import Rationals, concatenate, exact, parse_number
 from exactbox.rounding import decimal_text, exact_text, round_to
-from exactbox.sources import AnyArray, Table, names_from_header, read_csv_lines, read_table
+from exactbox.sources import AnyArray, Given, Table
 
 NO_BOX = "all of R^d: no box given"
 
@@ -60,45 +62,55 @@ def box_between(program: Program, lower: object, upper: object) -> DomainRead:
 def box_from_file(program: Program, path: Path, names: Sequence[str] = ()) -> DomainRead:
     """Read a box from a CSV file with the columns lower,upper or name,lower,upper; an empty cell or inf is no bound.
 
+    The first line may be a header of just these names, in any order; any other line holds bounds.
+
     Args:
         names: the names of the inputs in the model's order; lines with a name are matched by it.
 
     Raises:
         InputError: other columns, a wrong number of lines, an unknown or repeated name, an empty interval.
     """
-    lines = read_csv_lines(path)
-    header = tuple(cell.lower() for cell in names_from_header([cell for cell in lines[0] if cell.strip()]))
-    if header in (("lower", "upper"), ("name", "lower", "upper")):
-        lines = lines[1:]
-    if not lines or len(lines[0]) not in (2, 3):
+    lines = read_lines(path, "lines of bounds")
+    columns = _BOX_COLUMNS.get(len(lines[0].cells))
+    if columns is None:
         raise InputError(f"{path}: expected the columns lower,upper or name,lower,upper")
+    header = [cell.strip().lower() for cell in lines[0].cells]
+    order = [header.index(name) for name in columns] if set(header) == set(columns) else range(len(columns))
+    lines = lines[1:] if set(header) == set(columns) else lines
     if len(lines) != program.input_size:
         raise InputError(f"{path}: expected {program.input_size} lines of bounds, one an input, got {len(lines)}")
-    if len(lines[0]) == 3:
-        lines = _in_order(path, lines, names)
+    cells = [[line.cells[place].strip() for place in order] for line in lines]
+    low, high = (_column(path, lines, which, [row[place] for row in cells]) for which, place in _SIDES)
+    if len(columns) == 3:
+        order = places(str(path), [row[0] for row in cells], program, names, strict=True)
+        low, high = [low[place] for place in order], [high[place] for place in order]
     try:
-        low = _bounds("lower", [_cell(line[-2]) for line in lines])
-        high = _bounds("upper", [_cell(line[-1]) for line in lines])
         return DomainRead(box(low, high), f"the box of {path}")
     except InputError as error:
         raise InputError(f"{path}: {error}") from None
 
 
-def box_from_data(program: Program, path: Path, *, exact_input: bool = False) -> DomainRead:
+def box_from_data(
+    program: Program, path: Path, *, exact_input: bool = False, header: bool | None = None
+) -> DomainRead:
     """Return the smallest box around the samples of a file: the minimum and maximum of each input.
 
     The extremes are rounded to the input's type like an input (unless it is exact), so that every sample lies inside.
+
+    Args:
+        header: whether the first line of a CSV file is a header; None: where it holds names alone, no numbers.
 
     Raises:
         InputError: shapes that do not fit, no samples, or numbers that are not finite.
     """
     low: list[Rationals] = []
     high: list[Rationals] = []
-    for port in program.inputs:
-        table = read_table(path, port.name)
+    tables = by_port(program, Given(str(path), header), "the data given")
+    for port, table in zip(program.inputs, tables, strict=True):
         for extreme, parts in zip(_extremes(table, port), (low, high), strict=True):
             parts.append(extreme if exact_input else round_to(extreme, port.dtype)[0])
-    return DomainRead(box(concatenate(low), concatenate(high)), f"the smallest box around the samples of {path}")
+    whence = "; ".join(dict.fromkeys(table.described for table in tables))
+    return DomainRead(box(concatenate(low), concatenate(high)), f"the smallest box around the samples of {whence}")
 
 
 def ball(given: DomainRead, point: Rationals, radius: object) -> DomainRead:
@@ -192,20 +204,19 @@ def _bounds(what: str, values: list[object]) -> tuple[Bound, ...]:
     return bounds(values)
 
 
-def _cell(text: str) -> str | None:
-    return text.strip() or None
+_BOX_COLUMNS = {2: ("lower", "upper"), 3: ("name", "lower", "upper")}
+_SIDES = (("lower", -2), ("upper", -1))
 
 
-def _in_order(path: Path, lines: list[list[str]], names: Sequence[str]) -> list[list[str]]:
-    """Sort lines that start with a name into the order of the inputs."""
-    found = {line[0].strip(): line for line in lines}
-    if len(found) != len(lines):
-        raise InputError(f"{path}: an input is named twice")
-    missing = [name for name in names if name not in found]
-    if missing or len(names) != len(lines):
-        expected = ", ".join(names[:5]) + (", …" if len(names) > 5 else "")
-        raise InputError(f"{path}: the names do not match the model's inputs; expected {expected}")
-    return [found[name] for name in names]
+def _column(path: Path, lines: Sequence[Line], which: str, cells: Sequence[str]) -> list[Bound]:
+    """Read one column of bounds; messages name the line."""
+    found: list[Bound] = []
+    for line, cell in zip(lines, cells, strict=True):
+        try:
+            found += _bounds(which, [cell or None])
+        except InputError as error:
+            raise InputError(f"{path}: line {line.number}, {which}: {error}{separators([cell])}") from None
+    return found
 
 
 def _extremes(table: Table, port: Port) -> tuple[Rationals, Rationals]:

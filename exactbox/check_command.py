@@ -25,6 +25,7 @@ class CheckOptions:
     dim: Sequence[str] = ()
     fix: Sequence[str] = ()
     limit: Sequence[str] = ()
+    header: bool | None = None
     runtime: bool = True
 
 
@@ -34,10 +35,12 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
     if options.model is not None:
         from exactbox.fixing import parse_fixes
         from exactbox.loading import parse_dims, parse_limits
+        from exactbox.sources import given
 
         chosen = ModelOptions(
             options.output, parse_dims(options.dim) or None, parse_fixes(options.fix) or None,
-            parse_limits(options.limit), options.mean, options.std, options.runtime,
+            parse_limits(options.limit), given(options.mean, options.header), given(options.std, options.header),
+            options.runtime,
         )  # fmt: skip
     program = None if options.program is None else Path(options.program)
     report = check(options.certificate, options.model, program=program, options=chosen)

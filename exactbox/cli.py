@@ -11,8 +11,9 @@ import click
 
 from exactbox import __version__, audit_options
 from exactbox.analysis_options import analysis_options
-from exactbox.model_options import domain_options, model_options
+from exactbox.model_options import domain_options, header_option, model_options
 from exactbox.outcome import guarded, keep_standard_output
+from exactbox.polytope.wording import typed
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -61,6 +62,7 @@ def import_options(command: _F) -> _F:
         click.option("--mean", metavar="M", help="Raw inputs are first mapped to (x - M) / S, exactly: one number, one "
                      "a channel (0.485,0.456,0.406), one an input, or a file. Everything is then said of raw inputs."),
         click.option("--std", metavar="S", help="See --mean."),
+        header_option,
         model_options,
         click.option("--runtime/--no-runtime", "runtime", default=True,
                      help="Compare the imported program with onnxruntime (default: compare)."),
@@ -279,7 +281,8 @@ def run(arguments: Sequence[str]) -> int:
     """Run one command and return its exit code."""
     words = list(arguments)
     as_json = "--json" in words
-    return guarded(lambda: commands.main(words, "exactbox", standalone_mode=False), as_json=as_json)
+    with typed():
+        return guarded(lambda: commands.main(words, "exactbox", standalone_mode=False), as_json=as_json)
 
 
 def main() -> None:

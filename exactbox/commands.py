@@ -22,6 +22,7 @@ from exactbox.plots import draw, image_layout, picture_of, require_matplotlib
 from exactbox.polytope.errors import InputError
 from exactbox.progress import Stages
 from exactbox.report import print_blocks, summary
+from exactbox.sources import given
 
 STAGES = 6
 
@@ -40,6 +41,7 @@ class ImportOptions:
     dim: Sequence[str] = ()
     fix: Sequence[str] = ()
     limit: Sequence[str] = ()
+    header: bool | None = None
     runtime: bool = True
 
     def load(self) -> Model:
@@ -49,9 +51,9 @@ class ImportOptions:
             output=self.output,
             dims=parse_dims(self.dim),
             fix=parse_fixes(self.fix),
-            mean=self.mean,
-            std=self.std,
-            class_names=None if self.class_names is None else Path(self.class_names),
+            mean=given(self.mean, self.header),
+            std=given(self.std, self.header),
+            class_names=given(self.class_names, self.header),
             verify=self.runtime,
             limits=parse_limits(self.limit),
         )
@@ -125,12 +127,12 @@ def to_json(content: Mapping[str, Any]) -> str:
 
 
 def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certified:
-    given = split_specs(model.program, options.inputs)
+    specs = split_specs(model.program, options.inputs, options.header)
     return certify(
         model,
-        given,
+        specs,
         target=options.target,
-        domain=_domain(model, options, given),
+        domain=_domain(model, options, specs),
         eps=options.eps,
         row=options.row,
         exact_input=options.exact_input,
@@ -143,9 +145,9 @@ def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certifi
     )
 
 
-def _domain(model: Model, options: CertifyOptions, given: object) -> DomainRead:
+def _domain(model: Model, options: CertifyOptions, specs: object) -> DomainRead:
     def columns() -> Sequence[str]:
-        return read_inputs(model.program, given, row=options.row, exact_input=True).columns
+        return read_inputs(model.program, specs, row=options.row, exact_input=True).columns
 
     return stated_box(model, options, columns, exact_input=options.exact_input)
 
@@ -169,7 +171,7 @@ def stated_box(
     if options.vnnlib is None and options.vnnlib_case is not None:
         raise InputError("--vnnlib-case: chooses a case of --vnnlib FILE; give it too")
     if options.domain is not None:
-        return domain_from_file(model.program, Path(options.domain), model.input_names(columns()))
+        return domain_from_file(model.program, Path(options.domain), model.input_names(columns()), options.header)
     if options.vnnlib is not None:
         return domain_from_vnnlib(model.program, Path(options.vnnlib), options.vnnlib_case)
     if options.box is not None:
@@ -177,7 +179,8 @@ def stated_box(
     if options.box_file is not None:
         return box_from_file(model.program, Path(options.box_file), model.input_names(columns()))
     if options.box_from is not None:
-        return box_from_data(model.program, Path(options.box_from), exact_input=exact_input)
+        path = Path(options.box_from)
+        return box_from_data(model.program, path, exact_input=exact_input, header=options.header)
     return everywhere(model.program)
 
 

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from exactbox.inputs import SHAPE_RULE, fits
+from exactbox.columns import by_port, split_named
+from exactbox.csv_files import MISSING, looks_like_number, read_lines
+from exactbox.inputs import SHAPE_RULE, axes_hint, fits
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import exact
 from exactbox.rounding import round_to
-from exactbox.sources import AnyArray, Table, read_csv_lines, read_table
+from exactbox.sources import LABELS, AnyArray, Given, Table, read_array, some
 
 Floats = npt.NDArray[np.float64]
 
@@ -58,14 +60,14 @@ def read_dataset(program: Program, given: object) -> Dataset:
     """Read samples for a program.
 
     Args:
-        given: an array or path (.npy, .npz or .csv) whose first axis counts samples, or a mapping from the names of
-            the inputs to these.
+        given: an array, data frame or path (.npy, .npz or .csv) whose first axis counts samples, or a mapping from the
+            names of the inputs to these. Columns named like the inputs are matched by name.
 
     Raises:
         InputError: names, shapes or counts do not fit, there is no sample, or a number is not finite; rows are named.
     """
-    tables = [_flattened(_table(port, value), port) for port, value in zip(
-        program.inputs, _by_port(program, given), strict=True)]  # fmt: skip
+    given_tables = by_port(program, given, "the data given")
+    tables = [_flattened(table, port) for table, port in zip(given_tables, program.inputs, strict=True)]
     counts = [len(table.values) for table in tables]
     for port, table, count in zip(program.inputs, tables, counts, strict=True):
         if count != counts[0]:
@@ -73,37 +75,38 @@ def read_dataset(program: Program, given: object) -> Dataset:
         if not count:
             raise InputError(f"{table.origin}: holds no samples")
         _check_finite(table)
-    return Dataset(program.inputs, tuple(tables), counts[0], "; ".join(dict.fromkeys(t.origin for t in tables)))
+    return Dataset(program.inputs, tuple(tables), counts[0], "; ".join(dict.fromkeys(t.described for t in tables)))
 
 
-def split_data(specs: Sequence[str]) -> object:
-    """Turn the command line's ``file`` or ``name=file`` into what ``read_dataset`` takes."""
-    if len(specs) == 1 and ("=" not in specs[0] or Path(specs[0]).is_file()):
-        return specs[0]
-    named: dict[str, str] = {}
-    for spec in specs:
-        name, sign, value = spec.partition("=")
-        if not sign:
-            raise InputError(f"--data {spec}: with several inputs write name=file for each")
-        if name in named:
-            raise InputError(f"--data {name}=…: given twice")
-        named[name] = value
-    return named
+def split_data(specs: Sequence[str], header: bool | None = None) -> object:
+    """Turn the command line's ``file`` or ``name=file`` into what ``read_dataset`` takes.
+
+    Args:
+        header: whether the first line of a CSV file was said to be a header; None where nothing was said.
+    """
+    return split_named(specs, None, "--data", header)
 
 
-def read_labels(given: object, count: int) -> tuple[str, ...]:
+def read_labels(given: object, count: int, classes: Sequence[str] = ()) -> tuple[str, ...]:
     """Read one label a sample, as text: whole numbers lose their ".0".
 
     Args:
-        given: an array or list, or a path (.npy, .npz or .csv of one column, with or without a header).
+        given: an array or list, or a path (.npy, .npz or .csv of one column). A CSV file with one line more than
+            there are samples has a header, where its first line is a name that is no label.
+        classes: names that are labels, and so no header.
 
     Raises:
         InputError: another number of labels, several columns, or a label that is missing.
     """
-    origin = str(given) if isinstance(given, str | Path) else "the labels given"
-    cells = _label_cells(Path(given), count) if isinstance(given, str | Path) else np.asarray(given)
-    if cells.ndim != 1:
-        cells = cells.reshape(-1) if cells.size == len(cells) else cells
+    typed = isinstance(given, str | Path | Given)
+    origin = str(given) if typed else given.origin if isinstance(given, Table) else "the labels given"
+    if typed:
+        said_header = given.header if isinstance(given, Given) else None
+        cells = _label_cells(Path(str(given)), count, classes, said_header)
+    else:
+        cells = np.asarray(given.values if isinstance(given, Table) else given)
+    if cells.ndim > 1 and cells.size == len(cells):
+        cells = cells.reshape(-1)
     if cells.ndim != 1:
         raise InputError(f"{origin}: expected one label a sample, got shape {list(cells.shape)}")
     if len(cells) != count:
@@ -111,14 +114,16 @@ def read_labels(given: object, count: int) -> tuple[str, ...]:
     return tuple(_label(cell, f"{origin}: row {i}") for i, cell in enumerate(cells.tolist()))
 
 
-def _label_cells(path: Path, count: int) -> AnyArray:
+def _label_cells(path: Path, count: int, classes: Sequence[str], header: bool | None) -> AnyArray:
     if path.suffix.lower() != ".csv":
-        return read_table(path).values
-    lines = read_csv_lines(path)
-    if len(lines[0]) != 1:
-        raise InputError(f"{path}: expected one column of labels, got {len(lines[0])}")
-    cells = [line[0].strip() for line in lines]
-    return np.array(cells[1:] if len(cells) == count + 1 else cells, dtype=object)
+        return read_array(path, LABELS).values
+    lines = read_lines(path)
+    if len(lines[0].cells) != 1:
+        raise InputError(f"{path}: expected one column of labels, got {len(lines[0].cells)}")
+    cells = [line.cells[0].strip() for line in lines]
+    if header is None and len(cells) == count + 1:
+        header = not (looks_like_number(cells[0]) or cells[0].lower() in MISSING or cells[0] in {*cells[1:], *classes})
+    return np.array(cells[1:] if header else cells, dtype=object)
 
 
 def _label(cell: object, where: str) -> str:
@@ -128,34 +133,10 @@ def _label(cell: object, where: str) -> str:
         return str(int(cell))
     if isinstance(cell, bytes):
         return cell.decode("utf-8", "replace")
-    text = str(int(cell)) if isinstance(cell, bool) else str(cell).strip()
-    if not text:
+    text = str(int(cell)) if isinstance(cell, bool) else "" if cell is None else str(cell).strip()
+    if not text or text.lower() in ("nan", "<na>"):
         raise InputError(f"{where}: the label is missing")
     return text
-
-
-def _by_port(program: Program, given: object) -> list[object]:
-    names = [port.name for port in program.inputs]
-    if isinstance(given, Mapping):
-        values = {str(name): value for name, value in given.items()}
-        if set(values) != set(names):
-            raise InputError(f"the model's inputs are {', '.join(names)}; data was given for {', '.join(values)}")
-        return [values[name] for name in names]
-    if len(names) > 1 and not (isinstance(given, str | Path) and Path(given).suffix.lower() == ".npz"):
-        raise InputError(f"the model has {len(names)} inputs ({', '.join(names)}): give data for each by its name")
-    return [given] * len(names)
-
-
-def _table(port: Port, given: object) -> Table:
-    if isinstance(given, Table):
-        return given
-    if isinstance(given, str | Path):
-        return read_table(Path(given), port.name)
-    origin = f"the data given for {port.name!r}"
-    values = np.asarray(given)
-    if values.dtype.kind not in "iufO":
-        raise InputError(f"{origin}: expected numbers, got an array of type {values.dtype}")
-    return Table(origin, values)
 
 
 def _flattened(table: Table, port: Port) -> Table:
@@ -165,11 +146,11 @@ def _flattened(table: Table, port: Port) -> Table:
         return dataclasses.replace(table, values=values.reshape(len(values), port.size))
     if fits(values.shape, port):
         return dataclasses.replace(table, values=values.reshape(1, port.size))
-    names = ", ".join(table.columns[:6]) + (", …" if len(table.columns) > 6 else "")
-    hint = f" (columns {names})" if names else ""
+    hint = f" (columns {some(table.columns)})" if table.columns else ""
     raise InputError(
         f"{table.origin}: input {port.name!r} expects samples of shape {list(port.shape)}, each with or without the "
-        f"leading 1 or flat, got an array of shape {list(values.shape)}{hint}; {SHAPE_RULE}"
+        f"leading 1 or flat, got an array of shape {list(values.shape)}{hint}"
+        f"{axes_hint(values.shape[1:], port.shape)}; {SHAPE_RULE}"
     )
 
 

@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any, cast
 
 from exactbox.boxes import DomainRead
+from exactbox.columns import places
+from exactbox.csv_files import header_of, read_lines, separators
 from exactbox.importers.vnnlib import read_property
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import from_fractions, parse_number
-from exactbox.sources import names_from_header, read_csv_lines
 
 KEYS = ("lower", "upper", "rows", "equations")
 
@@ -37,27 +38,28 @@ def domain_from_vnnlib(program: Program, path: Path, case: int | None = None) ->
     return DomainRead(found.input_domain(case), f"the inputs of {path}{chosen}")
 
 
-def domain_from_file(program: Program, path: Path, names: Sequence[str] = ()) -> DomainRead:
+def domain_from_file(
+    program: Program, path: Path, names: Sequence[str] = (), header: bool | None = None
+) -> DomainRead:
     """Read a polytope from a .csv file of rows ``a_1,...,a_d,b`` (a . x <= b), or a .json file.
 
-    A header of a CSV file names the inputs in the model's order and the right-hand side. A JSON file holds one object:
+    A header of a CSV file names the inputs, in any order, and last the right-hand side. A JSON file holds one object:
     "rows" and "equations" as lists of d+1 numbers, "lower" and "upper" as lists of d numbers or null, or one for all;
     numbers are decimals, or text such as "1/3".
 
     Args:
         names: the names of the inputs in the model's order.
+        header: whether the first line of a CSV file is a header; None: where it holds names alone, no numbers.
 
     Raises:
         InputError: other contents, sizes that do not fit, or an empty polytope.
     """
-    readers = {".csv": _csv, ".json": _json}
-    suffix = path.suffix.lower()
-    if suffix not in readers:
+    suffix, size = path.suffix.lower(), program.input_size
+    if suffix not in (".csv", ".json"):
         raise InputError(f"{path}: expected a file ending in .csv or .json, got {suffix or 'no ending'!r}")
     try:
-        parts = readers[suffix](path, program.input_size, names)
+        parts = _json(path, size) if suffix == ".json" else _csv(path, program, names, header)
         lower, upper, rows, equations = parts
-        size = program.input_size
         rest = (*_split(rows, size), *_split(equations, size))
         return DomainRead(domain_from_rows(lower, upper, *rest), f"the polytope of {path}")
     except InputError as error:
@@ -75,29 +77,30 @@ def _split(rows: list[Row], size: int) -> tuple[object, object]:
     )
 
 
-def _csv(path: Path, size: int, names: Sequence[str]) -> _Parts:
-    lines = read_csv_lines(path)
-    header = names_from_header(lines[0])
-    if header and len(names) == size and set(header[:-1]) == set(names) and header[:-1] != tuple(names):
-        raise InputError(f"{path}: the columns are not in the model's order, which is {', '.join(names)}")
-    body = lines[1:] if header else lines
-    if len(lines[0]) != size + 1:
+def _csv(path: Path, program: Program, names: Sequence[str], header: bool | None) -> _Parts:
+    size = program.input_size
+    lines = read_lines(path, "rows of a polytope")
+    columns = header_of(path, lines[0], header)
+    if len(lines[0].cells) != size + 1:
         expected = f"{size + 1} columns, a coefficient for each input and the bound"
-        raise InputError(f"{path}: expected {expected}, got {len(lines[0])}")
+        raise InputError(f"{path}: expected {expected}, got {len(lines[0].cells)}{separators(lines[0].cells)}")
+    body = lines[1:] if columns else lines
     if not body:
         raise InputError(f"{path}: expected rows below the header, got none; without a domain the regions are in R^d")
-    first = 2 if header else 1
+    order = [*(places(str(path), columns[:-1], program, names) if columns else range(size)), size]
     rows: list[Row] = []
-    for number, line in zip(range(first, first + len(body)), body, strict=True):
-        try:
-            rows.append([parse_number(cell) for cell in line])
-        except InputError as error:
-            raise InputError(f"{path}: line {number}: {error}") from None
+    for line in body:
+        read: Row = []
+        for place, cell in enumerate(line.cells):
+            try:
+                read.append(parse_number(cell))
+            except InputError as error:
+                raise InputError(f"{path}: line {line.number}, entry {place}: {error}{separators([cell])}") from None
+        rows.append([read[place] for place in order])
     return [None] * size, [None] * size, rows, []
 
 
-def _json(path: Path, size: int, names: Sequence[str]) -> _Parts:
-    del names
+def _json(path: Path, size: int) -> _Parts:
     try:
         # numbers stay text: a decimal is exact, a float is not
         content: object = json.loads(

@@ -24,6 +24,7 @@ from exactbox.region_counts import Counts
 from exactbox.region_table import column_names
 from exactbox.report import print_blocks
 from exactbox.run_results import Found, Prepared, Ways, long_run
+from exactbox.sources import Given
 from exactbox.tables import check_table, write_table
 from exactbox.verify.certificate import program_file
 
@@ -95,8 +96,8 @@ def _prepared(options: EnumerateOptions) -> Prepared:
     prepared = prepare(
         model,
         domain=stated_box(model, options),
-        plane=options.plane,
-        line=options.line,
+        plane=_points(options.plane, options.header),
+        line=_points(options.line, options.header),
         slice_range=options.slice_range,
         exact_input=options.exact_input,
         decision=options.decision,
@@ -107,6 +108,10 @@ def _prepared(options: EnumerateOptions) -> Prepared:
         raise InputError(f"--target: chooses the output whose sign decides, and needs --decision sign; the rule is "
                          f"{prepared.plan.text}")  # fmt: skip
     return prepared
+
+
+def _points(texts: Sequence[str] | None, header: bool | None) -> list[Given] | None:
+    return None if texts is None else [Given(text, header) for text in texts]
 
 
 def _found(

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
-import numpy as np
-
+from exactbox.columns import by_port, split_named
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
-from exactbox.polytope.rational import Rationals, concatenate, exact
+from exactbox.polytope.rational import Rationals, concatenate
+from exactbox.polytope.wording import said
 from exactbox.rounding import round_to
-from exactbox.sources import AnyArray, Table, read_any
+from exactbox.sources import Table
 
 SHAPE_RULE = (
     "an array must have the input's shape, with or without a leading axis of length 1, or be one-dimensional with as "
@@ -58,8 +57,9 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     """Read one input point for a program.
 
     Args:
-        given: an array, nested lists, exact ``Rationals``, a path, a typed list such as "-0.1,1/3", a ``Table``, or a
-            mapping from input names to any of these.
+        given: an array, nested lists, exact ``Rationals``, a path, ``path:row``, a typed list such as "-0.1,1/3", a
+            data frame or ``Table``, or a mapping from input names to any of these. Columns named like the inputs are
+            matched by name.
         row: which sample of a batch to take (0-based).
         exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
 
@@ -68,13 +68,15 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     """
     if not program.input_size:
         raise InputError("the model's output depends on no input entry: it is one constant, with nothing to explain")
-    by_port = _by_port(program, given)
-    parts = [_read_port(port, value, row, exact_input) for port, value in zip(program.inputs, by_port, strict=True)]
+    tables = by_port(program, given, "the array given")
+    if row is not None and all(_is_one_sample(*pair) for pair in zip(tables, program.inputs, strict=True)):
+        raise InputError(f"{tables[0].origin}: is one sample; row {row} would choose one of several")
+    parts = [_read_port(port, table, row, exact_input) for port, table in zip(program.inputs, tables, strict=True)]
     columns = tuple(name for part in parts for name in part.columns)
     return InputRead(
         concatenate([part.point for part in parts]),
         concatenate([part.given for part in parts]),
-        "; ".join(part.origin for part in parts),
+        "; ".join(dict.fromkeys(part.origin for part in parts)),
         program.inputs,
         sum(part.changed for part in parts),
         exact_input,
@@ -82,26 +84,16 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     )
 
 
-def split_specs(program: Program, specs: Sequence[str]) -> object:
+def split_specs(program: Program, specs: Sequence[str], header: bool | None = None) -> object:
     """Turn the command line's ``file``, ``numbers`` or ``name=file`` into what ``read_inputs`` takes.
+
+    Args:
+        header: whether the first line of a CSV file was said to be a header; None where nothing was said.
 
     Raises:
         InputError: an unknown name, a name given twice, or several inputs without names.
     """
-    names = [port.name for port in program.inputs]
-    named: dict[str, str] = {}
-    for spec in specs:
-        name, sign, value = spec.partition("=")
-        if not sign or (name not in names and Path(spec).is_file()):
-            if len(specs) == 1:
-                return spec
-            raise InputError(f"--input {spec}: with several inputs write name=file; the names are {', '.join(names)}")
-        if name not in names:
-            raise InputError(f"--input {spec}: the model has no input {name!r}; its inputs are {', '.join(names)}")
-        if name in named:
-            raise InputError(f"--input {name}=…: given twice")
-        named[name] = value
-    return named
+    return split_named(specs, [port.name for port in program.inputs], "--input", header)
 
 
 def fits(shape: tuple[int, ...], port: Port) -> bool:
@@ -126,7 +118,8 @@ def sample_of(table: Table, port: Port, row: int | None) -> Table:
     if row is None and chosen.values.ndim > 0 and fits(chosen.values.shape[1:], port):
         if len(chosen.values) == 1:
             return chosen.row(0)
-        raise InputError(f"{table.origin}: holds {len(chosen.values)} samples; choose one with --row (0-based)")
+        how = said("row=I", "--row I")
+        raise InputError(f"{table.origin}: holds {len(chosen.values)} samples; choose one with {how} (0-based)")
     raise InputError(_misfit(chosen, port))
 
 
@@ -140,28 +133,22 @@ def _misfit(table: Table, port: Port) -> str:
     text = f"{table.origin}: input {port.name!r} expects shape {list(port.shape)}, got {list(shape)}"
     if table.columns:
         text += f" (columns {', '.join(table.columns)})"
-    if sorted(n for n in shape if n != 1) == sorted(n for n in port.shape if n != 1):
-        text += "; the axes look swapped: transpose the array to the model's order"
-    return f"{text}; {SHAPE_RULE}"
+    return f"{text}{axes_hint(shape, port.shape)}; {SHAPE_RULE}"
 
 
-def _by_port(program: Program, given: object) -> list[object]:
-    names = [port.name for port in program.inputs]
-    if isinstance(given, Mapping):
-        values = {str(name): value for name, value in given.items()}
-        missing, unknown = [n for n in names if n not in values], [n for n in values if n not in names]
-        if missing or unknown:
-            found = "".join([f"; missing: {', '.join(missing)}"] * bool(missing))
-            found += "".join([f"; unknown: {', '.join(unknown)}"] * bool(unknown))
-            raise InputError(f"the model's inputs are {', '.join(names)}{found}")
-        return [values[name] for name in names]
-    if len(names) > 1 and not _is_archive(given):
-        raise InputError(f"the model has {len(names)} inputs ({', '.join(names)}): give each by its name")
-    return [given] * len(names)
+def axes_hint(shape: tuple[int, ...], wanted: tuple[int, ...]) -> str:
+    """Say how axes differ that have the same lengths, but for those of length 1.
 
-
-def _is_archive(given: object) -> bool:
-    return isinstance(given, str | Path) and Path(given).suffix.lower() == ".npz"
+    >>> [axes_hint(shape, (1, 1, 8, 6))[:28] for shape in ((8, 6), (8, 6, 1), (6, 8), (4, 4))]
+    ['; axes of length 1 are missi', '; the axes look swapped: tra', '; the axes look swapped: tra', '']
+    """
+    bare, long = [n for n in shape if n != 1], [n for n in wanted if n != 1]
+    if sorted(bare) != sorted(long):
+        return ""
+    moved = sorted(shape) in (sorted(wanted), sorted(wanted[1:]) if wanted[:1] == (1,) else None)
+    if bare != long or moved:
+        return "; the axes look swapped: transpose the array to the model's order"
+    return "; axes of length 1 are missing or too many: reshape the array to the model's shape"
 
 
 @dataclass(frozen=True, eq=False)
@@ -173,8 +160,8 @@ class _PortRead:
     columns: tuple[str, ...]
 
 
-def _read_port(port: Port, given: object, row: int | None, exact_input: bool) -> _PortRead:
-    table = sample_of(_table(port, given), port, row)
+def _read_port(port: Port, given: Table, row: int | None, exact_input: bool) -> _PortRead:
+    table = sample_of(given, port, row)
     values = table.exact().reshape(-1)
     if exact_input:
         return _PortRead(values, values, table.origin, 0, table.columns)
@@ -183,27 +170,3 @@ def _read_port(port: Port, given: object, row: int | None, exact_input: bool) ->
     except InputError as error:
         raise InputError(f"{table.origin}: {error}") from None
     return _PortRead(rounded, values, table.origin, changed, table.columns)
-
-
-def _table(port: Port, given: object) -> Table:
-    if isinstance(given, Table):
-        return given
-    if isinstance(given, str | Path):
-        return read_any(str(given), port.name)
-    origin = f"the array given for {port.name!r}"
-    if isinstance(given, np.ndarray):
-        array: AnyArray = given
-        if array.dtype.kind in "iuf":
-            return Table(origin, array)
-    try:
-        values = exact(given)
-    except InputError as error:
-        raise InputError(f"{origin}: {error}") from None
-    return Table(origin, _as_objects(values))
-
-
-def _as_objects(values: Rationals) -> AnyArray:
-    """Return an object array of ``Fraction``."""
-    out = np.empty(values.size, dtype=object)
-    out[:] = values.fractions()
-    return out.reshape(values.shape)

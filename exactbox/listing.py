@@ -33,6 +33,7 @@ from exactbox.polytope.program import (
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import region_at
 from exactbox.report import confirmation_words, print_blocks
+from exactbox.sources import Given
 
 MOST_UNITS = 64
 MOST_INPUTS = 16
@@ -52,7 +53,7 @@ def run_show(options: ShowOptions, as_json: bool) -> int:
     region = None
     if options.region is not None:
         region = region_lines(model.program, read_inputs(
-            model.program, options.region, exact_input=options.exact_input).point)  # fmt: skip
+            model.program, Given(options.region, options.header), exact_input=options.exact_input).point)  # fmt: skip
     if as_json:
         click.echo(to_json({"exit_code": 0, **show_document(model), "region": region}))
         return 0

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+from exactbox.columns import entry_names
+from exactbox.csv_files import read_lines
 from exactbox.fixing import fixed_texts, opened
 from exactbox.importers.inventory import Inventory, inventory_of
 from exactbox.importers.limits import Limits
@@ -20,6 +21,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.preprocessing import Preprocessing, in_front, preprocessing
 from exactbox.slices import Slice
+from exactbox.sources import Given
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +77,7 @@ class Model:
         for names in (columns, own):
             if len(names) == size:
                 return tuple(names)
-        return tuple(self.program.input_name(i) for i in range(size))
+        return entry_names(self.program)
 
     def on(self, cut: Slice) -> Model:
         """Return the model restricted to a line or plane; its inputs are the coordinates.
@@ -96,7 +98,7 @@ def load(
     fix: Mapping[str, object] | None = None,
     mean: object = None,
     std: object = None,
-    class_names: Sequence[str] | str | Path | None = None,
+    class_names: Iterable[str] | str | Path | Given | None = None,
     verify: bool = True,
     limits: Limits | None = None,
 ) -> Model:
@@ -124,7 +126,7 @@ def load(
     if steps is not None and source.pins:
         raise InputError("fix: single entries of an input cannot be fixed together with mean or std")
     program = source.program if steps is None else in_front(source.program, steps)
-    names = read_class_names(Path(class_names)) if isinstance(class_names, str | Path) else tuple(class_names or ())
+    names = given_class_names(class_names)
     return Model(source, program, steps, names, output, tuple(sorted(sizes.items())), fix=fixed_texts(file.fixed))
 
 
@@ -150,23 +152,47 @@ def inventory(
     return inventory_of(opened(path, caps, sizes, fix), output, sizes, caps)
 
 
-def read_class_names(path: Path) -> tuple[str, ...]:
-    """Read class names: a JSON list, a CSV of one line or one column, or text with one name a line.
+def given_class_names(given: object) -> tuple[str, ...]:
+    """Return class names that were given: a file of them, names one after the other, or None for no names.
 
     Raises:
-        InputError: not readable, no names, or a name that occurs twice.
+        InputError: a file that does not hold names, or a name that occurs twice.
+    """
+    if isinstance(given, str | Path | Given):
+        return read_class_names(Path(str(given)), given.header if isinstance(given, Given) else None)
+    if given is None:
+        return ()
+    if not isinstance(given, Iterable):
+        raise InputError(f"class names: expected names or a file of them, got {type(given).__name__}")
+    return _distinct("class names", tuple(str(name) for name in cast("Iterable[object]", given)))
+
+
+def read_class_names(path: Path, header: bool | None = None) -> tuple[str, ...]:
+    """Read class names: a JSON list, a CSV of one line or one column, or text with one name a line.
+
+    Args:
+        header: whether the first line of a CSV file is a header; it is not unless that is said, as all are names.
+
+    Raises:
+        InputError: not readable, no names, an empty one, or one that occurs twice.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
-        names = _parser(path.suffix.lower())(text)
-    except (OSError, UnicodeDecodeError, ValueError, csv.Error) as error:
+        names = _parser(path.suffix.lower())(path)
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         raise InputError(f"{path}: not readable as class names: {reason}") from None
+    names = names[1:] if header and path.suffix.lower() == ".csv" else names
     if not names:
         raise InputError(f"{path}: expected class names, got none")
+    if "" in names:
+        raise InputError(f"{path}: class name {names.index('')} is empty")
+    return _distinct(str(path), names)
+
+
+def _distinct(where: str, names: tuple[str, ...]) -> tuple[str, ...]:
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        raise InputError(f"{path}: the class name {twice[0]!r} occurs twice")
+        raise InputError(f"{where}: the class name {twice[0]!r} occurs twice")
     return names
 
 
@@ -206,12 +232,12 @@ def parse_limits(pairs: Sequence[str]) -> Limits:
     return Limits().raised(found)
 
 
-def _parser(ending: str) -> Callable[[str], tuple[str, ...]]:
+def _parser(ending: str) -> Callable[[Path], tuple[str, ...]]:
     return {".json": _json, ".csv": _csv}.get(ending, _lines)
 
 
-def _json(text: str) -> tuple[str, ...]:
-    content: object = json.loads(text)
+def _json(path: Path) -> tuple[str, ...]:
+    content: object = json.loads(path.read_text(encoding="utf-8-sig"))
     if not isinstance(content, list):
         raise ValueError("expected one JSON list of names")
     entries = cast("list[object]", content)
@@ -220,12 +246,12 @@ def _json(text: str) -> tuple[str, ...]:
     return tuple(str(entry) for entry in entries)
 
 
-def _csv(text: str) -> tuple[str, ...]:
-    lines = [[cell.strip() for cell in line] for line in csv.reader(text.splitlines()) if line]
-    if len(lines) > 1 and any(len(line) > 1 for line in lines):
+def _csv(path: Path) -> tuple[str, ...]:
+    lines = read_lines(path, "class names")
+    if len(lines) > 1 and len(lines[0].cells) > 1:
         raise ValueError("expected one line or one column of names")
-    return tuple(cell for line in lines for cell in line)
+    return tuple(cell.strip() for line in lines for cell in line.cells)
 
 
-def _lines(text: str) -> tuple[str, ...]:
-    return tuple(line.strip() for line in text.splitlines() if line.strip())
+def _lines(path: Path) -> tuple[str, ...]:
+    return tuple(line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip())

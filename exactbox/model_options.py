@@ -10,6 +10,15 @@ import click
 _F = TypeVar("_F", bound=Callable[..., Any])
 
 
+def header_option(command: _F) -> _F:
+    """Add --header/--no-header."""
+    return click.option(
+        "--header/--no-header", "header", default=None,
+        help="Whether the first line of each CSV file that is read names columns; by default it does where none of its "
+        "cells is a number, and a line of both is an error.",
+    )(command)  # fmt: skip
+
+
 def domain_options(command: _F) -> _F:
     """Add the options that say where statements are meant: a box, a polytope, or all of R^d."""
     for option in reversed([

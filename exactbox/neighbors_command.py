@@ -48,7 +48,7 @@ def run_neighbors(options: NeighborsOptions, as_json: bool) -> int:
     with Stages(STAGES) as stages:
         stages.begin("reading the model")
         model = options.load()
-        given = split_specs(model.program, options.inputs)
+        given = split_specs(model.program, options.inputs, options.header)
 
         def columns() -> Sequence[str]:
             return read_inputs(model.program, given, row=options.row, exact_input=True).columns

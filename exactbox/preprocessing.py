@@ -5,15 +5,15 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 import numpy as np
 
+from exactbox.columns import places
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program, Provenance, Scale, Shift, with_sources
 from exactbox.polytope.rational import Rationals, exact, from_fractions, parse_number
 from exactbox.rounding import decimal_text, exact_text
-from exactbox.sources import read_any
+from exactbox.sources import table_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +56,7 @@ def preprocessing(program: Program, mean: object | None, std: object | None) -> 
     """
     if mean is None and std is None:
         return None
-    first, second = _stated("mean", mean, "0"), _stated("std", std, "1")
+    first, second = _stated("mean", mean, "0", program), _stated("std", std, "1", program)
     spread = (_spread("mean", first, program.inputs), _spread("std", second, program.inputs))
     return Preprocessing(*spread, tuple(first.fractions()), tuple(second.fractions()))
 
@@ -90,11 +90,15 @@ def _short(value: Fraction) -> str:
     return decimal if parse_number(decimal) == value else exact_text(value, 20)
 
 
-def _stated(what: str, given: object, missing: str) -> Rationals:
+def _stated(what: str, given: object, missing: str, program: Program) -> Rationals:
+    """Read numbers; columns that are named after the inputs are put into the model's order."""
+    if given is None:
+        return exact([missing])
     try:
-        if isinstance(given, str | Path):
-            return read_any(str(given)).exact().reshape(-1)
-        return exact([missing] if given is None else given).reshape(-1)
+        table = table_of(given, "the numbers given", (what,))
+        if table.columns and len(table.columns) == program.input_size:
+            table = table.select(places(table.origin, table.columns, program))
+        return table.exact().reshape(-1)
     except InputError as error:
         raise InputError(f"{what}: {error}") from None
 

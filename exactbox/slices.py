@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from pathlib import Path
 
 from exactbox.boxes import DomainRead, box_between, show_bound
 from exactbox.inputs import InputRead, read_inputs
@@ -90,7 +89,7 @@ class Slice:
 
 
 def read_slice(program: Program, given: Sequence[object], *, exact_input: bool = False) -> Slice:
-    """Read the points of a slice, each as ``certify`` reads an input, or as text ``file:row``.
+    """Read the points of a slice, each as ``certify`` reads an input.
 
     Args:
         exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
@@ -106,25 +105,12 @@ def read_slice(program: Program, given: Sequence[object], *, exact_input: bool =
     """
     reads: list[InputRead] = []
     for number, one in enumerate(given, 1):
-        plain, row = split_row(one) if isinstance(one, str) else (one, None)
         try:
-            reads.append(read_inputs(program, plain, row=row, exact_input=exact_input))
+            reads.append(read_inputs(program, one, exact_input=exact_input))
         except InputError as error:
             raise InputError(f"point {number}: {error}") from None
     points = concatenate([read.point.reshape(1, -1) for read in reads])
     return Slice(points, tuple(read.origin for read in reads))
-
-
-def split_row(text: str) -> tuple[str, int | None]:
-    """Split ``file:row`` where the file exists; other text is returned as it is.
-
-    >>> split_row("1,2")
-    ('1,2', None)
-    """
-    file, sign, row = text.rpartition(":")
-    if sign and row.isdigit() and not Path(text).is_file() and Path(file).is_file():
-        return file, int(row)
-    return text, None
 
 
 def slice_of_texts(texts: Sequence[str]) -> Slice:

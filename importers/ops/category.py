@@ -37,16 +37,25 @@ class Table:
         values: one a key.
         default: for everything else.
         dtype: element type of the values.
+        ruled: whether the encoder says what becomes of everything else, beyond the standard's default.
     """
 
     keys: tuple[Entry, ...]
     values: tuple[Entry, ...]
     default: Entry
     dtype: str
+    ruled: bool = False
 
-    def of(self, entry: Entry) -> Entry:
-        """Return the value of one key."""
-        return self.values[self.keys.index(entry)] if entry in self.keys else self.default
+    def of(self, call: Call, entry: Entry) -> Entry:
+        """Return the value of one key.
+
+        Raises:
+            InputError: an unknown key, for which the encoder has no rule.
+        """
+        if entry in self.keys:
+            return self.values[self.keys.index(entry)]
+        _unknown(call, entry, self.keys, _text(self.default) if self.ruled else "")
+        return self.default
 
 
 @folds("OneHotEncoder", domain=ML)
@@ -62,8 +71,8 @@ def one_hot(call: Call) -> Constant:
     for row, entry in enumerate(_entries(call, value, isinstance(known[0], str))):
         wanted = entry if isinstance(entry, str) else math.trunc(entry)
         places = [i for i, category in enumerate(known) if category == wanted]
-        if not places and not call.node.flag("zeros", 1):
-            raise InputError(f"{call.node}: expected a category it knows ({_listed(known)}), got {_text(entry)}")
+        if not places:
+            _unknown(call, entry, known, "zeros alone" if _says(call, "zeros") and call.node.flag("zeros", 1) else "")
         found[row, places[:1]] = 1
     return Constant(found.reshape(*value.shape, len(known)), "float32")
 
@@ -74,7 +83,7 @@ def label_encoding(call: Call) -> Constant:
     value = call.constant(0, "the column")
     table = label_table(call, value.dtype == "string")
     entries = _entries(call, value, isinstance(table.keys[0], str))
-    return _constant([table.of(entry) for entry in entries], table.dtype, value.shape)
+    return _constant([table.of(call, entry) for entry in entries], table.dtype, value.shape)
 
 
 @folds("CategoryMapper", domain=ML)
@@ -86,9 +95,9 @@ def category_mapping(call: Call) -> Constant:
     if len(texts) != len(whole) or not texts:
         call.refuse(f"{len(texts)} texts for {len(whole)} numbers")
     forward = value.dtype == "string"
-    table = _table(call, texts, whole, default[1], "int64") if forward else _table(
-        call, whole, texts, default[0], "string")  # fmt: skip
-    return _constant([table.of(entry) for entry in _entries(call, value, forward)], table.dtype, value.shape)
+    table = _table(call, texts, whole, default[1], "int64", _says(call, "default_int64")) if forward else _table(
+        call, whole, texts, default[0], "string", _says(call, "default_string"))  # fmt: skip
+    return _constant([table.of(call, entry) for entry in _entries(call, value, forward)], table.dtype, value.shape)
 
 
 def label_table(call: Call, texts_in: bool = False) -> Table:
@@ -102,27 +111,54 @@ def label_table(call: Call, texts_in: bool = False) -> Table:
     if classes is not None:
         numbers = tuple(range(len(classes)))
         if texts_in:
-            return _table(call, classes, numbers, node.integer("default_int64", -1), "int64")
-        return _table(call, numbers, classes, node.text("default_string", "_Unused"), "string")
+            number = node.integer("default_int64", -1)
+            return _table(call, classes, numbers, number, "int64", _says(call, "default_int64"))
+        text = node.text("default_string", "_Unused")
+        return _table(call, numbers, classes, text, "string", _says(call, "default_string"))
     keys, _ = _side(call, "keys")
     values, dtype = _side(call, "values")
     given = node.tensor("default_tensor")
     default: Entry = node.integer("default_int64", -1)
+    rule = "default_int64"
     if given is not None:
-        default = _entries(call, given, dtype == "string")[0]
+        default, rule = _entries(call, given, dtype == "string")[0], "default_tensor"
     elif dtype == "string":
-        default = node.text("default_string", "_Unused")
+        default, rule = node.text("default_string", "_Unused"), "default_string"
     elif dtype.startswith("float"):
-        default = call.rational("default_float", -0.0)
-    return _table(call, keys, values, default, dtype)
+        default, rule = call.rational("default_float", -0.0), "default_float"
+    return _table(call, keys, values, default, dtype, _says(call, rule))
 
 
-def _table(call: Call, keys: Sequence[Entry], values: Sequence[Entry], default: Entry, dtype: str) -> Table:
+def _says(call: Call, attribute: str) -> bool:
+    """Whether an attribute is there, and not merely the standard's default of it."""
+    return attribute in call.node.attributes
+
+
+def _unknown(call: Call, entry: Entry, known: Sequence[Entry], rule: str) -> None:
+    """Tell what an encoder says of a category that it does not know.
+
+    Args:
+        rule: what it gives for any such, or empty where it does not say.
+
+    Raises:
+        InputError: it does not say; the categories it knows are listed.
+    """
+    if not rule:
+        raise InputError(f"{call.node}: expected a category it knows ({_listed(known)}), got {_text(entry)}")
+    note = f"{call.node} does not know the category {_text(entry)} (it knows {_listed(known)}); its rule for unknown "
+    note += f"ones gives {rule}"
+    if note not in call.notes:
+        call.notes.append(note)
+
+
+def _table(
+    call: Call, keys: Sequence[Entry], values: Sequence[Entry], default: Entry, dtype: str, ruled: bool = False
+) -> Table:
     if len(keys) != len(values) or not keys:
         call.refuse(f"{len(keys)} keys for {len(values)} values")
     if len(set(keys)) < len(keys):
         call.refuse("one key occurs twice")
-    return Table(tuple(keys), tuple(values), default, dtype)
+    return Table(tuple(keys), tuple(values), default, dtype, ruled)
 
 
 def _side(call: Call, side: str) -> tuple[Sequence[Entry], str]:

@@ -84,12 +84,12 @@ def test_box_file(tmp_path: Path, content: str) -> None:
         ("0,1\n0,1\n", "expected 3 lines of bounds, one an input, got 2"),
         ("1\n2\n3\n", "expected the columns lower,upper or name,lower,upper"),
         ("a,b,c,d\n0,1,2,3\n", "expected the columns"),
-        ("lower,upper\n", "expected the columns"),
+        ("lower,upper\n", "expected 3 lines of bounds, one an input, got 0"),
         ("0,1\n1,0\n0,1\n", "coordinate 1 is empty"),
         ("0,1\n0,x\n0,1\n", "expected a number.*'x'"),
-        ("0,1\ninf,1\n0,1\n", "the lower bound of entry 1 is inf"),
-        ("a,0,1\na,0,1\nb,0,1\n", "an input is named twice"),
-        ("a,0,1\nb,0,1\nd,0,1\n", "the names do not match the model's inputs; expected a, b, c"),
+        ("0,1\ninf,1\n0,1\n", "line 2, lower: box: the lower bound of entry 0 is inf"),
+        ("a,0,1\na,0,1\nb,0,1\n", "'a' is named twice"),
+        ("a,0,1\nb,0,1\nd,0,1\n", "the inputs are a, b, c; missing: c; unknown: d"),
     ],
 )
 def test_bad_box_file(tmp_path: Path, content: str, message: str) -> None:

@@ -172,7 +172,7 @@ def test_ball_of_radius_zero_is_one_point(iris: Model) -> None:
         ({"target": 3}, "unknown class '3'"),
         ({"decision": "vote"}, "decision: expected one of argmax"),
         ({"row": 10}, "row 10 does not exist"),
-        ({"row": None}, "holds 10 samples; choose one with --row"),
+        ({"row": None}, "holds 10 samples; choose one with row=I"),
         ({"eps": -1}, "eps: expected one number that is not negative"),
     ],
 )

@@ -10,6 +10,7 @@ import pytest
 from exactbox.datasets import read_dataset, read_labels, split_data
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port
+from exactbox.sources import Given
 from tests.exactbox_.programs import IMAGE, VECTOR, with_inputs
 
 GOOD = [
@@ -103,7 +104,7 @@ def test_labels(tmp_path: Path) -> None:
 
 
 def test_data_options() -> None:
-    assert split_data(["x.npy"]) == "x.npy"
-    assert split_data(["a=x.npy", "b=y.npy"]) == {"a": "x.npy", "b": "y.npy"}
+    assert split_data(["x.npy"]) == Given("x.npy")
+    assert split_data(["a=x.npy", "b=y.npy"], False) == {"a": Given("x.npy", False), "b": Given("y.npy", False)}
     with pytest.raises(InputError, match="write name=file"):
         split_data(["x.npy", "y.npy"])

@@ -49,7 +49,7 @@ def written(folder: Path, name: str, text: str) -> Path:
     return path
 
 
-@pytest.mark.parametrize("text", [TRIANGLE, "x,y,b\n" + TRIANGLE, "# of x, y,rhs\n" + TRIANGLE.replace("0.1", "1/10")])
+@pytest.mark.parametrize("text", [TRIANGLE, "x,y,b\n" + TRIANGLE, "x, y,rhs\r\n" + TRIANGLE.replace("0.1", "1/10")])
 def test_rows_of_a_csv_file(tmp_path: Path, text: str) -> None:
     read = domain_from_file(PROGRAM, written(tmp_path, "d.csv", text), ("x", "y"))
     assert read.text == f"the polytope of {tmp_path / 'd.csv'}" and len(read.domain.rows) == 3
@@ -81,9 +81,9 @@ def test_decimals_of_json_are_exact(tmp_path: Path) -> None:
     [
         ("d.csv", "1,2\n", "expected 3 columns, a coefficient for each input and the bound, got 2"),
         ("d.csv", "1,2,x\n1,2,3,4\n", "line 2 has 4 cells"),
-        ("d.csv", "x,y,b\n1,two,3\n", r"d\.csv: line 2: expected a number"),
+        ("d.csv", "x,y,b\n1,two,3\n", r"d\.csv: line 2, entry 1: expected a number"),
         ("d.csv", "x,y,b\n", "expected rows below the header"),
-        ("d.csv", "y,x,b\n1,1,3\n", "not in the model's order, which is x, y"),
+        ("d.csv", "x,z,b\n1,1,3\n", "the inputs are x, y; missing: y; unknown: z"),
         ("d.csv", "1,1,0\n-1,-1,-1\n", "empty"),
         ("d.txt", "1,1,0\n", "ending in .csv or .json"),
         ("d.json", "[1, 2]", "expected an object with some of the keys lower, upper, rows, equations"),

@@ -87,11 +87,33 @@ class TestAgainstTheRuntime:
         known = load(path, fix={"city": "Rome", "size": "M", "klass": 1})
         points = exact_numbers([[30], [5]])
         assert not exact.forward(model.program, points).equals(exact.forward(known.program, points))
+        (note,) = (one for one in model.source.notes if "does not know" in one)
+        assert "the category 'Paris' (it knows 'Bern', 'Oslo', 'Rome'); its rule for unknown ones gives" in note
+        assert not any("does not know" in one for one in known.source.notes)
 
-    def test_an_unknown_category_where_the_encoder_allows_none(self, tmp_path: Path) -> None:
-        path = written(pipeline("one-hot, logistic"), tmp_path)
-        with pytest.raises(InputError, match=r"expected a category it knows \(1, 2, 3\), got 7"):
-            load(path, fix={**ALL_FIXED, "klass": 7})
+    @pytest.mark.parametrize(("name", "column", "value", "known"), [
+        ("one-hot, logistic", "klass", 7, "1, 2, 3"), ("one-hot, network", "city", "rome", "'Bern', 'Oslo', 'Rome'"),
+        ("ordinal, network", "city", "rome", "'Bern', 'Oslo', 'Rome'"), ("ordinal, network", "klass", 0, "1, 2, 3"),
+        ("ordinal, network", "size", " M", "'L', 'M', 'S'"), ("ordinal, network", "size", "", "'L', 'M', 'S'"),
+    ])  # fmt: skip
+    def test_an_unknown_category_where_the_encoder_has_no_rule(
+        self, name: str, column: str, value: object, known: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        path = written(pipeline(name), tmp_path)
+        with pytest.raises(InputError, match=rf"expected a category it knows \({known}\), got {value!r}"):
+            load(path, fix={**ALL_FIXED, column: value})
+        fixes = [word for pair in {**ALL_FIXED, column: value}.items() for word in ("--fix", "{}={}".format(*pair))]
+        assert run(["enumerate", str(path), "--box", "0", "1", *fixes]) == 3
+        assert "expected a category it knows" in capsys.readouterr().err
+
+    @pytest.mark.parametrize("encoder", ["one-hot", "ordinal"])
+    def test_an_unknown_category_in_an_entry_of_numbers(self, encoder: str, tmp_path: Path) -> None:
+        path = written(one_input(encoder), tmp_path)
+        if encoder == "ordinal":
+            with pytest.raises(InputError, match=r"expected a category it knows \(1, 2, 3\), got 9"):
+                load(path, fix={"X[2]": 9})
+        else:
+            assert any("does not know the category 9" in one for one in load(path, fix={"X[2]": 9}).source.notes)
 
     @pytest.mark.parametrize("encoder", ["one-hot", "ordinal"])
     def test_one_entry_of_a_float_input(self, encoder: str, tmp_path: Path) -> None:
@@ -291,26 +313,28 @@ class TestEncoders:
         [
             ("b", {"keys_strings": ["a", "b"], "values_floats": [1.5, 2.5]}, Fraction(5, 2)),
             ("z", {"keys_strings": ["a", "b"], "values_floats": [1.5, 2.5], "default_float": 0.5}, Fraction(1, 2)),
-            ("z", {"keys_strings": ["a", "b"], "values_floats": [1.5, 2.5]}, Fraction(0)),
+            ("z", {"keys_strings": ["a", "b"], "values_floats": [1.5, 2.5]}, None),
+            ("z", {"keys_strings": ["a", "b"], "values_floats": [1.5, 2.5], "default_int64": 7}, None),
         ],
     )
     def test_label_encoder(
-        self, value: str, attributes: dict[str, Any], expected: Fraction, tmp_path: Path
+        self, value: str, attributes: dict[str, Any], expected: Fraction | None, tmp_path: Path
     ) -> None:
         encoder = helper.make_node("LabelEncoder", ["c"], ["f"], "encoder", domain=ML, **attributes)
         path = save(self.through(encoder, TensorProto.STRING, [], (1, 1)), tmp_path)
+        if expected is None:
+            with pytest.raises(InputError, match=r"expected a category it knows .'a', 'b'., got 'z'"):
+                load(path, fix={"c": value})
+            return
         model = load(path, fix={"c": value})
         assert model.source.confirmation.status == "confirmed"
         assert exact.forward(model.program, exact_numbers([[1]])).item(0, 0) == expected
 
-    @pytest.mark.parametrize(("attributes", "expected"), [({}, 0), ({"default_float": 0.5}, Fraction(1, 2))])
-    def test_the_default_of_a_tensor_of_floats(
-        self, attributes: dict[str, Any], expected: Fraction | int, tmp_path: Path
-    ) -> None:
-        """It is 0 for floats, where whole numbers have -1."""
+    @pytest.mark.parametrize(("default", "expected"), [(0.0, 0), (0.5, Fraction(1, 2))])
+    def test_the_default_of_a_tensor_of_floats(self, default: float, expected: Fraction | int, tmp_path: Path) -> None:
         encoder = helper.make_node(
             "LabelEncoder", ["c"], ["f"], "encoder", domain=ML, keys_strings=["a", "b"], values_tensor=_TWO_NUMBERS,
-            **attributes,
+            default_float=default,
         )  # fmt: skip
         path = save(self.through(encoder, TensorProto.STRING, [], (1, 1)), tmp_path)
         values = [exact.forward(load(path, fix={"c": c}).program, exact_numbers([[1]])).item(0, 0) for c in "az"]
@@ -319,7 +343,7 @@ class TestEncoders:
     @pytest.mark.parametrize(("value", "expected"), [("1.75", 1), ("-0.5", 0), ("2.5", None)])
     def test_a_one_hot_encoder_cuts_floats(self, value: str, expected: int | None, tmp_path: Path) -> None:
         """The standard casts floats to whole numbers before it looks them up."""
-        encoder = helper.make_node("OneHotEncoder", ["c"], ["h"], "encoder", domain=ML, cats_int64s=[0, 1])
+        encoder = helper.make_node("OneHotEncoder", ["c"], ["h"], "encoder", domain=ML, cats_int64s=[0, 1], zeros=1)
         column = helper.make_node("Reshape", ["h", "flat"], ["f"], "column")
         model = self.through(encoder, TensorProto.FLOAT, [column], (1, 1))
         model.graph.initializer.append(numpy_helper.from_array(np.array([1, 2]), "flat"))
@@ -336,7 +360,8 @@ class TestEncoders:
 
     def test_category_mapper(self, tmp_path: Path) -> None:
         encoder = helper.make_node(
-            "CategoryMapper", ["c"], ["i"], "encoder", domain=ML, cats_strings=["a", "b"], cats_int64s=[5, 7]
+            "CategoryMapper", ["c"], ["i"], "encoder", domain=ML, cats_strings=["a", "b"], cats_int64s=[5, 7],
+            default_int64=-1,
         )
         cast = helper.make_node("Cast", ["i"], ["f"], "cast", to=TensorProto.FLOAT)
         path = save(self.through(encoder, TensorProto.STRING, [cast], (1, 1)), tmp_path)

@@ -10,6 +10,7 @@ from exactbox.inputs import InputRead, fits, read_inputs, split_specs
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port
 from exactbox.polytope.rational import exact
+from exactbox.sources import Given
 from tests.exactbox_.programs import IMAGE, VECTOR, with_inputs
 
 TWO = with_inputs(Port("left", (1, 2)), Port("right", (3,), "float64"))
@@ -39,7 +40,7 @@ def test_swapped_axes_are_named() -> None:
 @pytest.mark.parametrize("shape", [(5, 3, 2, 2), (5, 1, 3, 2, 2), (5, 12)])
 def test_a_batch_needs_a_row(shape: tuple[int, ...]) -> None:
     batch = np.arange(60, dtype=np.float32).reshape(shape)
-    with pytest.raises(InputError, match="holds 5 samples; choose one with --row"):
+    with pytest.raises(InputError, match=r"holds 5 samples; choose one with row=I"):
         read_inputs(with_inputs(IMAGE), batch)
     assert values(read_inputs(with_inputs(IMAGE), batch, row=3)) == list(range(36, 48))
     with pytest.raises(InputError, match="row 5 does not exist"):
@@ -130,14 +131,14 @@ def test_overflow_in_the_input_type() -> None:
 
 
 def test_specs_of_one_input() -> None:
-    assert split_specs(with_inputs(VECTOR), ["1,2,3"]) == "1,2,3"
-    assert split_specs(with_inputs(VECTOR), ["x=1,2,3"]) == {"x": "1,2,3"}
+    assert split_specs(with_inputs(VECTOR), ["1,2,3"]) == Given("1,2,3")
+    assert split_specs(with_inputs(VECTOR), ["x=1,2,3"], True) == {"x": Given("1,2,3", True)}
 
 
 def test_a_file_name_may_hold_an_equals_sign(tmp_path: Path) -> None:
     path = tmp_path / "a=b.csv"
     path.write_text("1,2,3\n")
-    assert split_specs(with_inputs(VECTOR), [str(path)]) == str(path)
+    assert split_specs(with_inputs(VECTOR), [str(path)]) == Given(str(path))
 
 
 @pytest.mark.parametrize(
@@ -145,7 +146,7 @@ def test_a_file_name_may_hold_an_equals_sign(tmp_path: Path) -> None:
     [
         (["left=1,2", "middle=1"], "no input 'middle'; its inputs are left, right"),
         (["left=1,2", "left=1,2"], "--input left=…: given twice"),
-        (["1,2", "1,2,3"], "write name=file; the names are left, right"),
+        (["1,2", "1,2,3"], "write name=file for each; its inputs are left, right"),
     ],
 )
 def test_bad_specs(specs: list[str], message: str) -> None:

@@ -78,7 +78,7 @@ def test_rounding_is_said(tmp_path: Path) -> None:
     (tmp_path / "points.csv").write_text("a,b\n0.1,0.5\n3,0\n", encoding="utf-8")
     located = found.locate(str(tmp_path / "points.csv"))
     assert (located.regions, located.outside, located.changed) == (((0,), ()), (1,), 1)
-    assert located.origin.endswith("points.csv")
+    assert located.origin.endswith("points.csv, below its header")
 
 
 def test_points_of_a_thin_strip() -> None:

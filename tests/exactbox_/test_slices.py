@@ -22,7 +22,8 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.region import region_at
 from exactbox.region_table import columns, records
-from exactbox.slices import Slice, read_slice, slice_domain, slice_of_texts, split_row
+from exactbox.slices import Slice, read_slice, slice_domain, slice_of_texts
+from exactbox.sources import split_row
 from tests.importers.onnx_models import mlp, save
 from tests.polytope.region_oracle import polygon_regions
 from tests.source_tree import REPOSITORY

@@ -1,0 +1,154 @@
+"""Columns by their names: which entry of a model's inputs each column of a table is."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from exactbox.polytope.errors import InputError
+from exactbox.polytope.program import Program
+from exactbox.sources import SAMPLES, Given, Table, some, table_of
+
+_ENTRY = re.compile(r"(?P<name>.+)\[(?P<places>[0-9]+(,[0-9]+)*)\]", re.DOTALL)
+
+
+def entry_names(program: Program) -> tuple[str, ...]:
+    """Name every entry of a program's inputs: an input of one entry by its own name, such as ``age``, else ``X[2]``."""
+    names: list[str] = []
+    for port in program.inputs:
+        start = len(names)
+        names += [port.name] if port.size == 1 else [program.input_name(start + i) for i in range(port.size)]
+    return tuple(names)
+
+
+def entry_of(program: Program, name: str) -> int | None:
+    """Return the coordinate that a name means: ``age``, ``X[2]``, or with all places ``X[0,2]``; None for none."""
+    known = entry_names(program)
+    if name in known:
+        return known.index(name)
+    match, start = _ENTRY.fullmatch(name), 0
+    for port in program.inputs:
+        if match is not None and match["name"] == port.name:
+            listed = [int(place) for place in match["places"].split(",")]
+            full = [*[0] * (len(port.shape) - len(listed)), *listed]
+            inside = len(full) == len(port.shape) and all(i < n for i, n in zip(full, port.shape, strict=True))
+            return start + int(np.ravel_multi_index(full, port.shape)) if inside and full else None
+        start += port.size
+    return None
+
+
+def places(
+    where: str, columns: Sequence[str], program: Program, names: Sequence[str] = (), *, strict: bool = False
+) -> list[int]:
+    """Return the place among the columns of each of a program's entries.
+
+    Columns that name none of the entries are taken in their order, where a single input has mere places for names.
+
+    Args:
+        where: for messages.
+        names: of the entries, where other data named them; they count beside the model's own.
+        strict: every entry must be named.
+
+    Raises:
+        InputError: an entry has no column, or two.
+    """
+    own = entry_names(program)
+    wanted = tuple(names) if len(names) == len(own) else own
+    meant = [wanted.index(name) if name in wanted else entry_of(program, name) for name in columns]
+    if set(meant) == {None} and wanted == own and len(program.inputs) == 1 and not strict:
+        return list(range(len(columns)))
+    twice = [name for place, name in enumerate(columns) if meant[place] is not None and meant[place] in meant[:place]]
+    if twice:
+        raise InputError(f"{where}: {twice[0]!r} is named twice")
+    missing = [name for entry, name in enumerate(wanted) if entry not in meant]
+    if missing:
+        others = [name for name, entry in zip(columns, meant, strict=True) if entry is None]
+        unknown = f"; unknown: {some(others)}" if others else ""
+        raise InputError(f"{where}: the inputs are {some(wanted)}; missing: {some(missing)}{unknown}")
+    return [meant.index(entry) for entry in range(len(wanted))]
+
+
+def by_port(program: Program, given: object, what: str) -> list[Table]:
+    """Return one table for each input of a program.
+
+    Args:
+        given: a mapping from the names of the inputs, an archive of arrays of these names, a table whose columns are
+            named after the inputs, or, for a single input, anything that holds numbers.
+        what: what messages call it, such as "the data given".
+
+    Raises:
+        InputError: names that do not fit the inputs.
+    """
+    inputs = [port.name for port in program.inputs]
+    if isinstance(given, Mapping):
+        return _of_mapping(program, {str(name): value for name, value in given.items()}, what)
+    if len(inputs) > 1 and _is_archive(given):
+        return [table_of(given, what, [name]) for name in inputs]
+    names = [inputs[0], *SAMPLES] if len(inputs) == 1 else ()
+    table = table_of(given, f"{what} for {inputs[0]!r}" if len(inputs) == 1 else what, names)
+    if not table.columns:
+        if len(inputs) > 1:
+            raise InputError(
+                f"the model has {len(inputs)} inputs ({', '.join(inputs)}): give each by its name, or a table whose "
+                f"columns have these names"
+            )
+        return [table]
+    return _of_columns(program, table)
+
+
+def _of_columns(program: Program, table: Table) -> list[Table]:
+    """Deal the columns of a table out to the inputs."""
+    names = entry_names(program)
+    order = places(table.origin, table.columns, program)
+    if order == list(range(len(table.columns))) and len(program.inputs) == 1:
+        return [table]
+    chosen, start, found = table.select(order), 0, list[Table]()
+    for port in program.inputs:
+        part = Table(chosen.origin, chosen.values[..., start : start + port.size], names[start : start + port.size],
+                     chosen.lines)  # fmt: skip
+        found.append(part)
+        start += port.size
+    return found
+
+
+def _of_mapping(program: Program, values: Mapping[str, object], what: str) -> list[Table]:
+    inputs = [port.name for port in program.inputs]
+    missing, unknown = [n for n in inputs if n not in values], [n for n in values if n not in inputs]
+    if missing or unknown:
+        found = f"; missing: {', '.join(missing)}" if missing else ""
+        found += f"; unknown: {', '.join(unknown)}" if unknown else ""
+        raise InputError(f"the model's inputs are {', '.join(inputs)}{found}")
+    return [table_of(values[name], f"{what} for {name!r}", [name]) for name in inputs]
+
+
+def _is_archive(given: object) -> bool:
+    return isinstance(given, str | Path | Given) and str(given).lower().endswith(".npz")
+
+
+def split_named(specs: Sequence[str], inputs: Sequence[str] | None, option: str, header: bool | None) -> object:
+    """Turn what was typed, ``file``, ``numbers`` or ``name=file``, into what ``by_port`` takes.
+
+    Args:
+        inputs: the names of the model's inputs, or None where they are not known yet.
+        header: whether the first line of a CSV file was said to be a header; None where nothing was said.
+
+    Raises:
+        InputError: an unknown name, a name given twice, or several without names.
+    """
+    named: dict[str, Given] = {}
+    known = "" if inputs is None else f"; its inputs are {', '.join(inputs)}"
+    for spec in specs:
+        name, sign, value = spec.partition("=")
+        if not sign or (name not in (inputs or ()) and Path(spec).is_file()):
+            if len(specs) == 1:
+                return Given(spec, header)
+            raise InputError(f"{option} {spec}: for a model of several inputs write name=file for each{known}")
+        if inputs is not None and name not in inputs:
+            raise InputError(f"{option} {spec}: the model has no input {name!r}{known}")
+        if name in named:
+            raise InputError(f"{option} {name}=…: given twice")
+        named[name] = Given(value, header)
+    return named
