@@ -146,7 +146,7 @@ def read_graph(
         InputError: duplicate or dangling names, a cycle, a malformed tensor or attribute.
     """
     limits.check(where, "nodes", len(proto.node), limits.nodes, "nodes")
-    constants = {t.name: read_tensor(f"{where}: initializer '{t.name}'", t, limits) for t in proto.initializer}
+    constants = _constants(where, proto, limits)
     sparse = [_sparse_node(tensor.values.name) for tensor in proto.sparse_initializer]
     nodes = [*sparse, *(read_node(where, item, opsets, limits) for item in proto.node)]
     inputs = tuple(_read_input(where, item) for item in proto.input if item.name not in constants)
@@ -161,7 +161,24 @@ def read_graph(
     if missing:
         raise InputError(f"{where}: output '{missing[0]}' is made by no node")
     notes = ("the nodes were not in topological order; they were sorted",) if moved else ()
-    return Graph(ordered, inputs, outputs, constants, notes, captured)
+    return Graph(ordered, inputs, outputs, constants, (*notes, *_stored_inputs(proto, constants)), captured)
+
+
+def _constants(where: str, proto: onnx.GraphProto, limits: Limits) -> dict[str, Constant]:
+    found: dict[str, Constant] = {}
+    for item in proto.initializer:
+        if item.name in found:
+            raise InputError(f"{where}: expected initializers of distinct names, got '{item.name}' twice")
+        found[item.name] = read_tensor(f"{where}: initializer '{item.name}'", item, limits)
+    return found
+
+
+def _stored_inputs(proto: onnx.GraphProto, constants: Mapping[str, Constant]) -> list[str]:
+    """Tell which declared inputs have stored values, which a caller of the runtime could replace."""
+    both = [item.name for item in proto.input if item.name in constants]
+    shown = ", ".join(f"'{name}'" for name in both[:3]) + (", …" if len(both) > 3 else "")
+    what = "input has a stored value" if len(both) == 1 else "inputs have stored values"
+    return [f"{len(both)} {what}, taken as constants here: {shown}"] if both else []
 
 
 def _free_names(nodes: Sequence[Node], outputs: Iterable[str], known: Iterable[str]) -> tuple[str, ...]:
@@ -177,7 +194,9 @@ def read_node(where: str, proto: onnx.NodeProto, opsets: Mapping[str, int], limi
     name = proto.name or next((output for output in proto.output if output), proto.op_type)
     at = f"{where}: {proto.op_type} '{name}'"
     attributes = {item.name: _read_attribute(at, item, opsets, limits) for item in proto.attribute}
-    version = opsets.get(domain, 1)
+    version = opsets.get(domain, 0)
+    if not version and domain in ("", "ai.onnx.ml"):
+        raise InputError(f"{at}: expected an operator set of the domain '{domain or 'ai.onnx'}', but none is imported")
     inputs = _with_captured(tuple(proto.input), [value for value in attributes.values() if isinstance(value, Graph)])
     return Node(name, proto.op_type, inputs, tuple(proto.output), domain, version, attributes)
 

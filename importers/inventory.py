@@ -14,7 +14,7 @@ from exactbox.importers.call import ReplacedConstant
 from exactbox.importers.fixing import with_hints
 from exactbox.importers.graph import Graph, GraphInput, Node
 from exactbox.importers.limits import Limits
-from exactbox.importers.lower import Lowering
+from exactbox.importers.lower import Lowering, refuse_infinite
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, explained
 from exactbox.importers.registry import heading_of, lowering_of, refusal_of
@@ -168,6 +168,7 @@ def _try(file: OnnxFile, name: str, dims: Mapping[str, int], limits: Limits) -> 
     if not refusals:
         try:
             found = explained(file.path, lowering, name)
+            refuse_infinite(file.path, lowering, found.data)
         except UnsupportedModelError as error:
             refusals += error.refusals
         else:

@@ -16,9 +16,10 @@ from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
 from exactbox.importers.ops.shape import held
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of, stated_refusal
-from exactbox.importers.values import Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
+from exactbox.importers.values import NEVER_WINS, Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
+from exactbox.importers.versions import outside
 from exactbox.polytope import enclosed
-from exactbox.polytope.errors import InputError, LimitError, Refusal
+from exactbox.polytope.errors import InputError, LimitError, Refusal, UnsupportedModelError
 from exactbox.polytope.exact import trace
 from exactbox.polytope.program import Head, Port
 from exactbox.polytope.rational import Rationals
@@ -226,7 +227,10 @@ class Lowering:
         call = Call(
             node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside, self.doubts
         )
-        head = heading_of(node)
+        head, fold, lower = heading_of(node), folding_of(node), lowering_of(node)
+        beyond = outside(node) if head or fold or lower else ""
+        if beyond:
+            raise RefusedError(beyond)
         recorded = None if head is None else head(call)
         if recorded is not None:
             _doubt_operands(call, 1)
@@ -234,7 +238,6 @@ class Lowering:
         if any(isinstance(value, Above) for value in inputs):
             return self._moved_head(call)
         fixed = not any(isinstance(value, Data) for value in inputs)
-        fold, lower = folding_of(node), lowering_of(node)
         folded = fold(call) if fixed and fold is not None else None
         _doubt_operands(call, 1 if folded is None else 0)
         if folded is not None:
@@ -275,6 +278,20 @@ class Lowering:
         return [_evaluated(call, builder, value, values) if isinstance(value, Data) else value for value in outputs]
 
 
+def refuse_infinite(where: str, lowering: Lowering, data: Data) -> None:
+    """Check the entries of an output.
+
+    Raises:
+        UnsupportedModelError: one is minus infinity, which only a maximum drops; names the node that put it there.
+    """
+    if not (data.index == NEVER_WINS).any():
+        return
+    moved = [(step.node, step.value) for step in lowering.steps if isinstance(step.value, Data)]
+    placed = [node for node, value in moved if (value.index == NEVER_WINS).any()]
+    why = "pads with minus infinity, which reaches the output outside of any maximum: no real number"
+    raise UnsupportedModelError(where, [Refusal(node.name, node.op, why) for node in placed[:1]])
+
+
 def _listed(outcome: Tensor | Sequence[Tensor | None]) -> Sequence[Tensor | None]:
     return [outcome] if isinstance(outcome, Tensor) else outcome
 
@@ -303,6 +320,8 @@ def hopeless(node: Node, depends: Sequence[bool]) -> str:
         return refusal_of(node)
     if lowering_of(node) is None and heading_of(node) is None and any(depends):
         return refusal_of(node)
+    if outside(node):
+        return outside(node)
     if node.op in _PRODUCTS and depends[:2] == [True, True]:
         return "product of two data tensors"
     return "division by data" if node.op == "Div" and depends[1:2] == [True] else ""

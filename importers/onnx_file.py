@@ -138,7 +138,9 @@ def _external_bytes(at: str, folder: Path, name: str, limits: Limits) -> bytes:
     try:
         target = (folder / name).resolve()
         if not target.is_relative_to(folder):
-            raise InputError(f"{at}: lies outside the model's folder; refused")
+            linked = Path(os.path.normpath(folder / name)).is_relative_to(folder)
+            what = "is a link whose target lies outside" if linked else "lies outside"
+            raise InputError(f"{at}: {what} the model's folder; refused" + (f": {target}" if linked else ""))
         if not target.is_file():
             raise InputError(f"{at}: no such file beside the model")
         limits.check(at, "file size in bytes", target.stat().st_size, limits.file_bytes, "file_bytes")

@@ -11,7 +11,7 @@ from exactbox.importers.beginning import begin
 from exactbox.importers.call import ReplacedConstant
 from exactbox.importers.fixing import pins, with_hints
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
-from exactbox.importers.lower import Lowering
+from exactbox.importers.lower import Lowering, refuse_infinite
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, chosen_head, explained, model_decision
 from exactbox.importers.runtime import SKIPPED, Confirmation, confirm, doubt_words
@@ -162,6 +162,7 @@ def _lower_output(file: OnnxFile, name: str, how: str, dims: Mapping[str, int], 
     found = explained(file.path, lowering, name)
     head, learnt = model_decision(graph, lowering, name, found)
     builder.label = f"output '{name}'"
+    refuse_infinite(file.path, lowering, found.data)
     builder.fresh(found.data)
     program = builder.program(Port(name, found.data.shape, found.data.dtype), head)
     notes = list(begun.notes)

@@ -18,7 +18,7 @@ from onnx import TensorProto
 
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
-from exactbox.importers.ops.elementwise import common_shape, largest, plus
+from exactbox.importers.ops.elementwise import common_shape, largest, operands, plus
 from exactbox.importers.registry import heads
 from exactbox.importers.values import NEVER_WINS, Comparison, Constant, Data, Tensor, Total, Value, raise_unless
 from exactbox.polytope.enclosed import Rounding
@@ -38,8 +38,8 @@ def compare(call: Call) -> Tensor | None:
         return None
     if any(isinstance(side, Data) and not side.is_float for side in (left, right)):
         return None
-    shape = common_shape(call, [left, right])
-    pair = (left, right) if _SIGN[call.node.op] > 0 else (right, left)
+    first, second, shape = operands(call)
+    pair = (first, second) if _SIGN[call.node.op] > 0 else (second, first)
     return Comparison(pair[0], pair[1], shape, False, ((call.node.name, call.node.op),))
 
 

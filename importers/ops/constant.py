@@ -11,7 +11,7 @@ import numpy as np
 
 from exactbox.importers.call import Call, ReplacedConstant
 from exactbox.importers.graph import constant_of, dtype_name
-from exactbox.importers.ops.elementwise import common_shape, reciprocal_error
+from exactbox.importers.ops.elementwise import operands, peers, reciprocal_error
 from exactbox.importers.ops.normalization import floor_root
 from exactbox.importers.ops.reduce import reduced_axes
 from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_TINY, cast_constant, held, sign
@@ -131,20 +131,30 @@ def integer_binary(call: Call) -> Constant | None:
     values = [call.constant(i, "an operand") for i in range(len(call.inputs))]
     if any(value.dtype not in INTEGER_TYPES | {"bool"} for value in values):
         return None
-    common_shape(call, values)
+    if call.node.op in ("Max", "Min"):
+        peers(call)
+    elif len(values) == 2:
+        values = list(_both(call))
     result = values[0].plain()
     for value in values[1:]:
         result = _INTEGER_BINARY[call.node.op](result, value.plain())
     return Constant(np.asarray(result), values[0].dtype)
 
 
+def _both(call: Call) -> tuple[Constant, Constant]:
+    """Return two constants that numpy broadcasts as the operator's version does."""
+    left, right, _ = operands(call)
+    if not isinstance(left, Constant) or not isinstance(right, Constant):
+        call.refuse("an operand depends on the model's input")
+    return left, right
+
+
 @folds("Div", "Mod")
 def integer_division(call: Call) -> Constant | None:
     """Quotient (the fraction dropped) or remainder of whole numbers."""
-    left, right = call.constant(0, "the dividend"), call.constant(1, "the divisor")
+    left, right = _both(call)
     if left.dtype not in INTEGER_TYPES:
         return None
-    common_shape(call, [left, right])
     top, bottom = left.plain(), right.plain()
     if not np.all(bottom):
         call.refuse("division by a constant that is 0")
@@ -168,8 +178,7 @@ _COMPARISONS: dict[str, Callable[[AnyArray, AnyArray], AnyArray]] = {
 @folds(*_COMPARISONS)
 def comparison(call: Call) -> Constant:
     """Exact comparison of constants."""
-    left, right = call.constant(0, "an operand"), call.constant(1, "an operand")
-    common_shape(call, [left, right])
+    left, right = _both(call)
     if left.error is not None or right.error is not None:
         errors = [np.zeros(part.shape) if part.error is None else part.error for part in (left, right)]
         apart, error = left.rationals() - right.rationals(), np.asarray(sum(errors)) * (1 + 2.0**-50)

@@ -44,12 +44,33 @@ refuses("LSTM", "GRU", why="products of gates: not piecewise linear")
 def operands(call: Call) -> tuple[Value, Value, tuple[int, ...]]:
     """Return both operands and the shape that they broadcast to."""
     left, right = call.value(0), call.value(1)
-    if call.node.version < 7 and call.node.flag("broadcast", 0):
-        axis = call.node.integer("axis", len(left.shape) - len(right.shape))
-        axis = call.axis(axis, len(left.shape)) if right.shape else len(left.shape)
-        tail = (1,) * (len(left.shape) - axis - len(right.shape))
-        right = right.moved(lambda array: array.reshape(array.shape + tail))
-    return left, right, common_shape(call, [left, right])
+    if call.node.version >= 7:
+        return left, right, common_shape(call, [left, right])
+    dims = _repeated_dims(call, left.shape, right.shape)
+    return left, right.moved(lambda array: array.reshape(dims)), left.shape
+
+
+def _repeated_dims(call: Call, left: tuple[int, ...], right: tuple[int, ...]) -> tuple[int, ...]:
+    """Return how operator sets before 7 lay the second operand out along the first: one number, or a run of axes."""
+    if left == right:
+        return right
+    if not call.node.flag("broadcast", 0):
+        call.refuse(f"shapes {left} and {right} differ, and the attribute broadcast is 0")
+    if math.prod(right) == 1 and len(right) <= len(left):
+        return ()
+    first = call.axis(call.node.integer("axis", len(left) - len(right)), len(left))
+    covered = left[first : first + len(right)]
+    if len(covered) != len(right) or any(n not in (1, m) for n, m in zip(right, covered, strict=True)):
+        call.refuse(f"shape {right} is no run of the axes of {left} from axis {first} on")
+    return right + (1,) * (len(left) - first - len(right))
+
+
+def peers(call: Call) -> tuple[list[Value], tuple[int, ...]]:
+    """Return any number of operands and the shape that they broadcast to; before operator set 8 they do not."""
+    values = call.present()
+    if call.node.version < 8 and len({value.shape for value in values}) > 1:
+        call.refuse(f"shapes {', '.join(str(value.shape) for value in values)} differ: no broadcasting before set 8")
+    return values, common_shape(call, values)
 
 
 def common_shape(call: Call, values: Sequence[Value]) -> tuple[int, ...]:
@@ -143,7 +164,7 @@ def power(call: Call) -> Data:
     exponent = call.constant(1, "the exponent").rationals()
     if not (exponent.num == exponent.den).all():
         call.refuse(f"a power other than 1: {CURVED}")
-    return call.data(0).broadcast(common_shape(call, [call.value(0), call.value(1)]))
+    return call.data(0).broadcast(operands(call)[2])
 
 
 @lowers("Neg")
@@ -155,8 +176,8 @@ def negate(call: Call) -> Data:
 @lowers("Sum", "Mean")
 def total(call: Call) -> Data:
     """Sum or mean of any number of operands."""
-    values = [real(call, value) for value in call.present()]
-    shape = common_shape(call, values)
+    given, shape = peers(call)
+    values = [real(call, value) for value in given]
     result = call.builder.data(values[0]).broadcast(shape)
     for value in values[1:]:
         result = plus(call, result, value, shape)
@@ -188,8 +209,11 @@ def leaky_relu(call: Call) -> Data:
 def prelu(call: Call) -> Data:
     """z above 0, slope * z below, with a slope for each channel or entry."""
     data, slope = call.data(), call.constant(1, "the slope")
-    if call.node.version < 7 and len(slope.shape) == 1 and slope.size > 1:
-        slope = slope.moved(lambda array: array.reshape(-1, *(1 for _ in data.shape[2:])))
+    if call.node.version < 7:
+        dims = () if slope.size == 1 else (slope.size, *(1 for _ in data.shape[2:]))
+        if dims and slope.shape != data.shape[1:2]:
+            call.refuse(f"a slope of shape {slope.shape}: expected one number, or one for each channel of {data.shape}")
+        slope = slope.moved(lambda array: array.reshape(dims))
     shape = common_shape(call, [data, slope])
     if shape != data.shape:
         call.refuse(f"a slope of shape {slope.shape} does not fit data of shape {data.shape}")
@@ -217,8 +241,8 @@ def leaky(builder: Builder, data: Data, slope: Rationals, constant: Constant | N
 @lowers("Max", "Min")
 def extremum(call: Call) -> Data:
     """Entrywise maximum or minimum of any number of operands."""
-    values = [real(call, value) for value in call.present()]
-    return largest(call.builder, values, common_shape(call, values), -1 if call.node.op == "Min" else 1)
+    values, shape = peers(call)
+    return largest(call.builder, [real(call, value) for value in values], shape, -1 if call.node.op == "Min" else 1)
 
 
 @lowers("Clip")

@@ -39,7 +39,7 @@ def gemm(call: Call) -> Data:
     right = turned(right) if call.node.flag("transB", 0) else right
     alpha, beta = (call.rational(name, 1.0) for name in ("alpha", "beta"))
     bias, dims = call.optional(2), (left.shape[0], right.shape[1])
-    if bias is not None and np.broadcast_shapes(bias.shape, dims) != dims:
+    if bias is not None and not _fits(call, bias.shape, dims):
         call.refuse(f"a bias of shape {bias.shape} does not fit a result of shape {dims}")
     bias = None if bias is None or beta == 0 else scaled(call, bias, beta)
     added = None if bias is None or isinstance(bias, Data) else bias.magnitudes()
@@ -57,6 +57,13 @@ def gemm(call: Call) -> Data:
         return result
     late = Rounding(terms=right.shape[0] + 2, share=1 / half)
     return plus(call, result, bias, common_shape(call, [result, bias]), rounding=late)
+
+
+def _fits(call: Call, bias: tuple[int, ...], dims: tuple[int, ...]) -> bool:
+    """Say whether a bias broadcasts: before operator set 7 only where asked, and as one number or a run of axes."""
+    if call.node.version < 7:
+        return bias == dims or (call.node.flag("broadcast", 0) and (bias == dims[1:] or math.prod(bias) == 1))
+    return len(bias) <= len(dims) and np.broadcast_shapes(bias, dims) == dims
 
 
 def turned(value: Value) -> Value:

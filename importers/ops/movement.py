@@ -58,18 +58,30 @@ def concat_constants(parts: Sequence[Constant], axis: int) -> Constant:
 def split(call: Call) -> list[Value]:
     """Cut along one axis."""
     value = call.value(0)
+    if call.node.version < 2 and "axis" not in call.node.attributes:
+        call.refuse("no axis")
     axis = call.axis(call.node.integer("axis", 0), len(value.shape))
-    length, count = value.shape[axis], len(call.node.outputs)
+    length = value.shape[axis]
     parts = call.integer_list(1, "split")
-    if parts is None:
-        count = call.node.integer("num_outputs", count)
-        step = -(-length // count)
-        parts = [min(step, max(length - i * step, 0)) for i in range(count)]
+    if parts is not None and "num_outputs" in call.node.attributes:
+        call.refuse("expected a list of lengths or num_outputs, got both")
+    parts = _equal_parts(call, length) if parts is None else parts
     if sum(parts) != length or min(parts) < 0 or len(parts) < len(call.node.outputs):
         call.refuse(f"parts {parts} do not make up axis {axis} of length {length}")
     ends = np.cumsum(parts).tolist()
     keys = [(slice(None),) * axis + (slice(end - part, end),) for part, end in zip(parts, ends, strict=True)]
     return [_sliced(value, key) for key in keys[: len(call.node.outputs)]]
+
+
+def _equal_parts(call: Call, length: int) -> list[int]:
+    """Return the lengths of equal parts; since operator set 18 their number is stated, and the last may be shorter."""
+    count = len(call.node.outputs)
+    if call.node.version >= 18 and call.node.integer("num_outputs", 0) != count:
+        call.refuse(f"expected a list of lengths, or num_outputs of {count}")
+    if call.node.version < 18 and length % count:
+        call.refuse(f"an axis of length {length} has no {count} equal parts")
+    step = -(-length // count)
+    return [min(step, max(length - i * step, 0)) for i in range(count)]
 
 
 def _sliced(value: Value, key: tuple[slice, ...]) -> Value:
@@ -176,17 +188,37 @@ def pad(call: Call) -> Value:
     for i, axis in enumerate(axes):
         widths[call.axis(axis, len(value.shape))] = (pads[i], pads[i + len(axes)])
     call.check_size(tuple(n + low + high for n, (low, high) in zip(value.shape, widths, strict=True)))
-    inner = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(value.shape, widths, strict=True))
-    cropped = value.moved(lambda array: array[inner])
-    outer = [(max(low, 0), max(high, 0)) for low, high in widths]
     mode = call.node.text("mode", "constant")
     if mode == "constant":
-        return _pad_constant(call, cropped, outer)
-    if mode not in ("reflect", "edge", "wrap"):
+        return _pad_constant(call, *_cropped(call, value, widths))
+    if mode not in ("reflect", "edge", "wrap") or (mode == "wrap" and call.node.version < 19):
         call.refuse(f"mode {mode} is not known")
+    if any(n + min(low, 0) + min(high, 0) < 0 for n, (low, high) in zip(value.shape, widths, strict=True)):
+        call.refuse("crops more than there is, and fills from what is left")
+    cropped, outer = _cropped(call, value, widths)
     if 0 in cropped.shape and any(max(pair) for pair in outer):
         call.refuse("an empty tensor cannot be padded from its own entries")
+    if mode == "reflect" and any(max(pair) >= max(n, 1) for n, pair in zip(cropped.shape, outer, strict=True)):
+        call.refuse("reflects further than the axis is long")
     return cropped.moved(lambda array: np.pad(array, outer, mode=mode))  # type: ignore[call-overload]
+
+
+def _cropped(
+    call: Call, value: Value, widths: list[tuple[int, int]]
+) -> tuple[Value, list[tuple[int, int]]]:
+    """Crop by negative widths; returns what is left, and the widths to pad it by.
+
+    A crop behind may take more than the axis has: it then takes what was put in front.
+    """
+    keys: list[slice] = []
+    outer: list[tuple[int, int]] = []
+    for n, (low, high) in zip(value.shape, widths, strict=True):
+        if -low > n:
+            call.refuse(f"crops {-low} entries off the front of an axis of {n}")
+        first, last = max(-low, 0), n + min(high, 0)
+        keys.append(slice(first, max(last, first)))
+        outer.append((max(low, 0) + min(last - first, 0), max(high, 0)))
+    return value.moved(lambda array: array[tuple(keys)]), outer
 
 
 def _pad_constant(call: Call, value: Value, widths: list[tuple[int, int]]) -> Value:

@@ -8,6 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.graph import Node
 from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_END, FORMAT_TINY
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, FloatArray
@@ -23,13 +24,14 @@ _SLACK = 2.0**-40
 def batch_normalization(call: Call) -> list[Data | None]:
     """gain * (x - mean) / sqrt(variance + epsilon) + bias, channel by channel."""
     data = call.data()
-    if call.node.flag("training_mode", 0) or (call.node.version < 7 and not call.node.flag("is_test", 0)):
+    if _trains(call.node):
         call.refuse("training mode: the mean and variance of the batch are not piecewise linear")
     names = ("scale", "bias", "mean", "variance")
     gain, bias, mean, variance = (call.constant(i + 1, f"the {name}") for i, name in enumerate(names))
-    shape = (data.shape[1] if len(data.shape) > 1 else 1, *(1 for _ in data.shape[2:]))
-    if any(part.size != shape[0] for part in (gain, bias, mean, variance)):
-        call.refuse(f"expected {shape[0]} entries of each parameter, got shapes {gain.shape}, {variance.shape}")
+    apart = call.node.version < 9 and not call.node.flag("spatial", 1)  # every entry has numbers of its own
+    shape = data.shape[1:] if apart else (*(data.shape[1:2] or (1,)), *(1 for _ in data.shape[2:]))
+    if any(part.size != math.prod(shape) for part in (gain, bias, mean, variance)):
+        call.refuse(f"expected {math.prod(shape)} entries of each parameter, got shapes {gain.shape}, {variance.shape}")
     inverse = _inverse_roots(call, variance)
     factor = (gain.rationals().reshape(-1) * inverse).reshape(*shape)
     offset = bias.rationals().reshape(*shape) - mean.rationals().reshape(*shape) * factor
@@ -70,6 +72,13 @@ def _errors(
 
 def _off(part: Constant) -> FloatArray:
     return np.zeros(part.size) if part.error is None else part.error.reshape(-1)
+
+
+def _trains(node: Node) -> bool:
+    """Say whether a node normalises by its own batch: attributes tell, from version 7 to 13 the further outputs."""
+    if node.version < 7:
+        return not node.flag("is_test", 0)
+    return node.flag("training_mode", 0) or (node.version < 14 and any(node.outputs[1:]))
 
 
 def _magnitude(

@@ -65,6 +65,8 @@ def _spread(call: Call, part: Value, shape: tuple[int, ...], what: str) -> Value
     """Repeat one number, one for each place of an axis, or one for each block of an axis, to the tensor's shape."""
     if not part.shape or part.shape == (1,):
         return part.moved(lambda array: array.reshape(())).broadcast(shape)
+    if call.node.version < 13:
+        call.refuse(f"{what} of shape {part.shape}: before operator set 13 one number for the whole tensor")
     axis = call.axis(call.node.integer("axis", 1), len(shape))
     if len(part.shape) == 1 and part.shape[0] == shape[axis]:
         dims = [-1 if place == axis else 1 for place in range(len(shape))]

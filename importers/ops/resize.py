@@ -69,6 +69,8 @@ def upsample(call: Call) -> Value:
     """Older operator sets: coordinates are divided by the scale."""
     value = call.value(0)
     mode = call.node.text("mode", "nearest")
+    if call.node.op == "Upsample" and call.node.version < 7:
+        call.refuse("before operator set 7 the standard does not say where the entries of a result lie")
     given = call.node.numbers("scales")
     scales = [float_fraction(s) for s in given] if given else call.constant(1, "the scales").rationals().fractions()
     least = 1 if call.node.op == "Upsample" else 0

@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 
 import numpy as np
+from onnx import TensorProto
 
 from exactbox.importers.call import Call
 from exactbox.importers.graph import dtype_name
@@ -34,7 +35,7 @@ def identity(call: Call) -> Held:
 
 
 @lowers("Dropout")
-def dropout(call: Call) -> list[Value]:
+def dropout(call: Call) -> list[Value | None]:
     """The identity at inference, and in training where nothing is dropped; the mask is all true."""
     training = call.optional_constant(2, "training_mode")
     drops = training is not None and any(training.plain().ravel().tolist())
@@ -43,6 +44,8 @@ def dropout(call: Call) -> list[Value]:
     if drops and _dropped_share(call) != 0:
         call.refuse("random: Dropout in training mode")
     value = call.value(0)
+    if call.node.version < 10:  # the mask has the type of the data, and no stated value where nothing is dropped
+        return [value, None]
     return [value, Constant(np.ones(value.shape, dtype=np.bool_), "bool")]
 
 
@@ -63,8 +66,18 @@ def cast(call: Call) -> Value:
     if call.node.op == "CastLike":
         target = call.value(1).dtype
     else:
-        target = dtype_name(str(call.node), call.node.integer("to", 0))
+        target = dtype_name(str(call.node), _target_number(call))
     return cast_data(call, value, target) if isinstance(value, Data) else cast_constant(call, value, target)
+
+
+def _target_number(call: Call) -> int:
+    """Return the number of the element type to cast to, which the oldest operator sets name by a text."""
+    if call.node.version >= 6:
+        return call.node.integer("to", 0)
+    name = call.node.text("to", "")
+    if name not in TensorProto.DataType.keys():
+        call.refuse(f"a cast to '{name}', which is no element type")
+    return int(TensorProto.DataType.Value(name))
 
 
 def cast_data(call: Call, data: Data, target: str) -> Data:
@@ -274,6 +287,12 @@ def expand(call: Call) -> Value:
         call.refuse(f"shape {value.shape} does not expand to {wanted}")
     call.check_size(dims)
     return value.broadcast(dims)
+
+
+@lowers("Tile")
+def tile_one_axis(call: Call) -> Value:
+    """The oldest operator sets name one axis."""
+    call.refuse("before operator set 6 the standard does not say whether entries or the whole tensor repeat")
 
 
 @lowers("Tile", since=6)

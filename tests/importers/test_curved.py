@@ -18,7 +18,7 @@ from exactbox.importers.ops.curved import exponential
 from exactbox.polytope import exact
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.rational import Rationals, float_fraction
-from tests.importers.onnx_models import IR_VERSION, AnyArray, build, save, tensor_info
+from tests.importers.onnx_models import IR_VERSION, OPSET, AnyArray, build, save, tensor_info
 
 node = helper.make_node
 
@@ -26,7 +26,8 @@ node = helper.make_node
 def import_product(op: str, values: AnyArray, folder: Path) -> Model:
     """Import y = f(c) + x for a constant c."""
     nodes = [node(op, ["c"], ["f"], "f"), node("Add", ["f", "x"], ["y"], "add")]
-    return load(save(build(nodes, {"x": values.shape}, ["y"], {"c": values}), folder), verify=op != "Swish")
+    model = build(nodes, {"x": values.shape}, ["y"], {"c": values}, opset=24 if op == "Swish" else OPSET)
+    return load(save(model, folder), verify=op != "Swish")
 
 
 def decimal(x: Fraction) -> Decimal:

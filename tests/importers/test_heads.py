@@ -198,8 +198,8 @@ class TestScikitLearnTails:
     def test_scores_with_other_constants_added_do_not_compare(self, last: str, tmp_path: Path) -> None:
         """exp(a) + 1/2 and exp(b) + 1/4 are in another order than a and b where these are close."""
         nodes = [
-            node("Split", ["z"], ["a", "b"], axis=1), node("Exp", ["a"], ["ea"], "exp"), node("Exp", ["b"], ["eb"]),
-            node("Add", ["ea", "first"], ["sa"]), node("Add", ["eb", "second"], ["sb"]),
+            node("Split", ["z"], ["a", "b"], axis=1, num_outputs=2), node("Exp", ["a"], ["ea"], "exp"),
+            node("Exp", ["b"], ["eb"]), node("Add", ["ea", "first"], ["sa"]), node("Add", ["eb", "second"], ["sb"]),
             node(last, ["sa"], ["ta"]), node(last, ["sb"], ["tb"]),
             node("Concat", ["ta", "tb"], ["y"], axis=1),
         ]  # fmt: skip
