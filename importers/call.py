@@ -48,6 +48,7 @@ class Call:
         notes: receives what the user should be told.
         bare: receives scores that the node computes before a tail of its own, by the tensor above that tail.
         doubts: receives what a float execution may settle otherwise, with an effect that is not bounded.
+        deviations: receives where a node stands, and what a runtime is known to make of it against the standard's text.
         inside: lowers a subgraph once, given the names it reads and a text for where it stands.
     """
 
@@ -60,6 +61,7 @@ class Call:
     bare: list[tuple[str, Data]] = field(default_factory=list)
     inside: Inside = _nothing_inside
     doubts: list[str] = field(default_factory=list)
+    deviations: list[tuple[str, str]] = field(default_factory=list)
 
     def refuse(self, why: str) -> NoReturn:
         """Stop: the node has no exact meaning."""
@@ -132,6 +134,11 @@ class Call:
     def doubt(self, why: str) -> None:
         """Tell that a float execution may take another way here, so that nothing bounds its error."""
         self.doubts.append(f"{self.node}: {why}")
+
+    def deviates(self, why: str) -> None:
+        """Tell that a runtime is known to read the node otherwise than the standard's text, which is lowered."""
+        self.notes.append(f"{self.node}: {why}")
+        self.deviations.append((self.builder.label, why))
 
     def rational(self, name: str, default: float) -> Fraction:
         """Return a float attribute exactly."""

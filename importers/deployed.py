@@ -122,12 +122,12 @@ def unbounded(lowered: Lowered, program: Program) -> tuple[str, ...]:
     if doubts:
         return doubts
     try:
-        confirm(lowered.file, lowered.lowering, lowered.program, program, lowered.axis)
+        found = confirm(lowered.file, lowered.lowering, lowered.program, program, lowered.axis)
     except UnsupportedModelError as error:
         return tuple(f"{item.op} '{item.node}': {item.why}" for item in error.refusals)
     except InternalError as error:
         return (str(error),)
-    return ()
+    return (found.reason,) if found.deviates else ()
 
 
 def coarsest(lowered: Lowered) -> Arithmetic:

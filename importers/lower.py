@@ -92,6 +92,7 @@ class Lowering:
         exceeded: the first limit that the model goes beyond; what follows is then judged by its operators alone.
         place: where the graph stands, for the names of nodes of subgraphs; empty for the model's own.
         doubts: what a float execution may settle otherwise, with an effect that no bound covers.
+        deviations: where a node stands, and what a runtime is known to make of it against the standard's text.
     """
 
     builder: Builder
@@ -110,6 +111,7 @@ class Lowering:
     exceeded: LimitError | None = None
     place: str = ""
     doubts: list[str] = field(default_factory=list)
+    deviations: list[tuple[str, str]] = field(default_factory=list)
 
     def begin(self, constants: Mapping[str, Constant], start: Start) -> None:
         """Take the graph's constants and inputs as they are before the first node."""
@@ -207,7 +209,7 @@ class Lowering:
                           "unrolled_nodes")  # fmt: skip
         inner = Lowering(
             self.builder, self.limits, {**values, **graph.constants}, self.steps, [], self.replaced, self.notes,
-            spent=self.spent, known=self.known, place=f"{place}: ", doubts=self.doubts,
+            spent=self.spent, known=self.known, place=f"{place}: ", doubts=self.doubts, deviations=self.deviations,
         )  # fmt: skip
         inner.run(nodes, wanted)
         if inner.refusals:
@@ -225,8 +227,9 @@ class Lowering:
     def _evaluate(self, node: Node, inputs: tuple[Tensor | None, ...]) -> Sequence[Tensor | None]:
         self.builder.label = f"{self.place}{node}"
         call = Call(
-            node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside, self.doubts
-        )
+            node, inputs, self.builder, self.limits, self.replaced, self.notes, self.bare, self._inside, self.doubts,
+            self.deviations,
+        )  # fmt: skip
         head, fold, lower = heading_of(node), folding_of(node), lowering_of(node)
         beyond = outside(node) if head or fold or lower else ""
         if beyond:

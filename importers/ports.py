@@ -41,9 +41,15 @@ def label(item: GraphInput, axis: int) -> str:
     return dim if isinstance(dim, str) else f"{item.name}.{axis}"
 
 
+_HINTS = {
+    "string": "; an input of numbers must stay variable beside it",
+    "bool": "; fix it with --fix {0}=True or --fix {0}=False",
+}
+
+
 def _port(where: str, item: GraphInput, dims: Mapping[str, int], notes: list[str]) -> Port:
     if item.dtype not in FLOAT_TYPES | INTEGER_TYPES | NARROW_TYPES:
-        hint = "; an input of numbers must stay variable beside it" if item.dtype == "string" else ""
+        hint = _HINTS.get(item.dtype, "").format(item.name)
         raise InputError(f"{where}: input '{item.name}': expected numbers, got elements of type {item.dtype}{hint}")
     return Port(item.name, input_shape(where, item, dims, notes), item.dtype)
 

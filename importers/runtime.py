@@ -15,6 +15,7 @@ import numpy as np
 import onnx
 
 from exactbox.importers.fixing import fixed_feeds, pinned, pins
+from exactbox.importers.graph import Node
 from exactbox.importers.headcheck import check_head
 from exactbox.importers.lower import ARITHMETIC, Lowering, Step
 from exactbox.importers.onnx_file import OnnxFile
@@ -51,6 +52,7 @@ class Confirmation:
         max_difference: largest difference at the explained logits.
         bound: largest rigorous bound of the runtime's error at them; infinite where the bound overflows.
         tensors: how many of the model's tensors were compared.
+        deviates: whether the runtime computes something else, as is known of it against the standard's text.
     """
 
     status: Literal["confirmed", "not confirmed", "skipped"]
@@ -59,10 +61,19 @@ class Confirmation:
     max_difference: float = 0.0
     bound: float = 0.0
     tensors: int = 0
+    deviates: bool = False
 
     def warnings(self) -> tuple[str, ...]:
         """Return what the user should be told."""
         return (f"not confirmed by the runtime: {self.reason}",) if self.status == "not confirmed" else ()
+
+
+class DifferenceError(InternalError):
+    """The runtime computes something else than the program; names the first node that does."""
+
+    def __init__(self, where: str, node: Node, text: str) -> None:
+        self.node = node
+        super().__init__(f"{where}: {node} is the first node that differs from onnxruntime: {text}")
 
 
 SKIPPED = Confirmation("skipped", "not asked for")
@@ -92,8 +103,11 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         return Confirmation("not confirmed", first_line(error))
     try:
         final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
-    except InternalError as error:
-        known = _known(lowering, str(error))
+    except DifferenceError as error:
+        deviation = _deviation(lowering, error.node)
+        if deviation:
+            return Confirmation("not confirmed", deviation, deviates=True)
+        known = _known(lowering, error.node)
         if known:
             raise UnsupportedModelError(file.path, known) from None
         if not lowering.doubts:
@@ -115,14 +129,18 @@ def doubt_words(doubts: Sequence[str]) -> list[str]:
     return [f"{doubt}: a float execution may take another way" for doubt in dict.fromkeys(doubts)]
 
 
-def _known(lowering: Lowering, text: str) -> list[Refusal]:
-    """Return the node that a difference names, where the lowering told that the runtime reads it otherwise."""
-    found: list[Refusal] = []
-    for node in dict.fromkeys(step.node for step in lowering.steps):
-        notes = [note.partition(": ")[2] for note in lowering.notes if note.startswith(f"{node}: ")]
-        if notes and f"{node} is the first node" in text:
-            found.append(Refusal(node.name, node.op, f"onnxruntime computes something else: {'; '.join(notes)}"))
-    return found
+def _deviation(lowering: Lowering, node: Node) -> str:
+    """Say what the runtime is known to make of a node, or of one inside it, against the standard's text."""
+    own = [(place, why) for place, why in lowering.deviations if f"{place} ".startswith((f"{node} ", f"{node}: "))]
+    known = [f"{place}: {why}" for place, why in own]
+    return f"onnxruntime computes something else than the standard says: {'; '.join(known)}" if known else ""
+
+
+def _known(lowering: Lowering, node: Node) -> list[Refusal]:
+    """Return a node that differs, where the lowering told that the standard's text and the runtime may."""
+    notes = [note.partition(": ")[2] for note in lowering.notes if note.startswith(f"{node}: ")]
+    why = f"onnxruntime computes something else: {'; '.join(notes)}"
+    return [Refusal(node.name, node.op, why)] if notes else []
 
 
 def arithmetics(lowering: Lowering) -> list[Arithmetic]:
@@ -216,16 +234,13 @@ def _walk(
             values.append(enclosed.step(program, place, values, start, used[place], rounding))
         found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs[step.bare]], axis=-1)
         if found.shape[:-1] != step.value.shape:
-            raise InternalError(
-                f"{where}: {step.node} is the first node that differs from onnxruntime: tensor '{step.tensor}': "
-                f"exactbox gives shape {step.value.shape}, onnxruntime {found.shape[:-1]}"
-            )
+            shapes = f"exactbox gives shape {step.value.shape}, onnxruntime {found.shape[:-1]}"
+            raise DifferenceError(where, step.node, f"tensor '{step.tensor}': {shapes}")
         flat = found.reshape(-1, points.shape[1])
         if isinstance(step.value, Data):
             _judge_data(where, step, step.value, values, flat)
         else:
-            told = any(note.startswith(f"{step.node}: ") for note in lowering.notes)
-            _judge_constant(where, step, step.value, flat, told)
+            _judge_constant(where, step, step.value, flat, bool(_known(lowering, step.node)))
     while len(values) < len(program.instructions):
         values.append(enclosed.step(program, len(values), values, start))
     return values[-1]
@@ -267,10 +282,12 @@ def _judge(where: str, step: Step, expected: Enclosure, found: FloatArray) -> No
     if not wrong.any():
         return
     place, point = (int(i) for i in np.argwhere(wrong)[0])
-    raise InternalError(
-        f"{where}: {step.node} is the first node that differs from onnxruntime: tensor '{step.tensor}', entry {place} "
+    raise DifferenceError(
+        where,
+        step.node,
+        f"tensor '{step.tensor}', entry {place} "
         f"of {step.value.shape}, random input {point}: exactbox {float(expected.centre[place, point])!r} "
-        f"with a bound of {float(expected.radius[place, point])!r}, onnxruntime {float(found[place, point])!r}"
+        f"with a bound of {float(expected.radius[place, point])!r}, onnxruntime {float(found[place, point])!r}",
     )
 
 

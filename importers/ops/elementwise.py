@@ -15,7 +15,7 @@ from exactbox.importers.registry import lowers, refuses
 from exactbox.importers.values import Constant, Data, Value, object_array
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
-from exactbox.polytope.rational import Rationals, from_fractions, int_array, zeros
+from exactbox.polytope.rational import Rationals, exact, from_fractions, int_array, zeros
 
 CURVED = "not piecewise linear"
 JUMP = "data-dependent comparison: continuity not shown"
@@ -30,7 +30,7 @@ refuses(
 )  # fmt: skip
 refuses(
     "Sign", "Floor", "Ceil", "Round", "Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "Not", "And", "Or",
-    "Xor", "ArgMax", "ArgMin", "Hardmax", "QuantizeLinear", "DynamicQuantizeLinear", "Shrink",
+    "Xor", "ArgMax", "ArgMin", "Hardmax", "Shrink",
     "NonZero", "TopK", "Mod", "BitShift", "IsInf", "IsNaN", "OneHot", "Unique", "NonMaxSuppression",
     why=JUMP,
 )  # fmt: skip
@@ -129,6 +129,16 @@ def multiply(call: Call) -> Data:
     if isinstance(right, Data):
         call.refuse("product of two data tensors")
     return call.builder.scale(call.builder.data(left).broadcast(shape), right.rationals(), operand_rounding(right))
+
+
+@lowers("ImageScaler")
+def image_scaler(call: Call) -> Data:
+    """scale * z + bias, with a bias for each channel; an experiment of the first operator sets."""
+    data, bias = call.data(), call.node.numbers("bias") or ()
+    if len(data.shape) != 4 or len(bias) != data.shape[1]:
+        call.refuse(f"expected images (n, c, h, w) and a bias a channel, got {data.shape} and {len(bias)} biases")
+    scaled = call.builder.scale(data, from_fractions([call.rational("scale", 1.0)], ()))
+    return call.builder.shift(scaled, exact(np.array(bias)).reshape(-1, 1, 1))
 
 
 @lowers("Div")

@@ -8,9 +8,9 @@ from exactbox.importers.call import Call
 from exactbox.importers.graph import constant_of
 from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
-from exactbox.importers.ops.shape import cast_data
+from exactbox.importers.ops.shape import cast_constant, cast_data
 from exactbox.importers.registry import ML, heads, lowers, refuses
-from exactbox.importers.values import Choice, Data, Scores, Tensor, Value
+from exactbox.importers.values import INTEGER_TYPES, Choice, Constant, Data, Scores, Tensor, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, exact
 
@@ -71,7 +71,12 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
 
 
 def features(call: Call, place: int = 0) -> Data:
-    """Return the features as float32, the one type of float that this domain's results have."""
+    """Return the features, floats or whole numbers, as float32, the float type that this domain's results have."""
+    found = call.value(place)
+    if isinstance(found, Data) and found.dtype in INTEGER_TYPES:
+        return cast_data(call, found, "float32")
+    if isinstance(found, Constant) and found.dtype in INTEGER_TYPES:
+        return call.builder.data(cast_constant(call, found, "float32"))
     return cast_data(call, call.data(place), "float32")
 
 

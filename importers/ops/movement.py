@@ -100,11 +100,19 @@ def slice_(call: Call) -> Value:
     steps = call.integers(4, "steps") if call.optional(4) is not None else [1] * len(starts)
     if not len(starts) == len(ends) == len(axes) == len(steps) or 0 in steps:
         call.refuse(f"starts {starts}, ends {ends}, axes {axes}, steps {steps} do not fit together")
+    if len({call.axis(axis, len(value.shape)) for axis in axes}) < len(axes):
+        call.refuse(f"axes {axes} name one axis twice")
     key = [slice(None)] * len(value.shape)
     for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
         place = call.axis(axis, len(value.shape))
         key[place] = _slice(start, end, step, value.shape[place])
+        if step < 0 and end in _TAKEN_FOR_ALL:
+            call.deviates(f"a backward range that ends at {end} is empty, where onnxruntime takes all entries")
     return value.moved(lambda array: array[tuple(key)])
+
+
+_TAKEN_FOR_ALL = (2**31 - 1, 2**63 - 1)
+"""Ends of a backward range that onnxruntime does not clamp."""
 
 
 def _slice(start: int, end: int, step: int, length: int) -> slice:

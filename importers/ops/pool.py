@@ -79,8 +79,20 @@ def _windows(call: Call, data: Data) -> Windows:
     if not data.size:
         call.refuse("an empty tensor")
     found = windows(call, data.shape[2:], kernel)
+    _tell_deviations(call, found)
     call.check_size((math.prod(data.shape[:2]) * math.prod(found.out), math.prod(kernel)))
     return found
+
+
+def _tell_deviations(call: Call, found: Windows) -> None:
+    """Tell where the runtime is known to count windows otherwise than the standard's formulas for auto_pad."""
+    mode = call.node.text("auto_pad", "NOTSET")
+    reach = [(k - 1) * d + 1 for k, d in zip(found.kernel, found.dilations, strict=True)]
+    left = [(n - r) % s for n, r, s in zip(found.size, reach, found.strides, strict=True)]
+    if mode == "VALID" and call.node.flag("ceil_mode", 0) and any(left):
+        call.deviates("VALID has no window that leaves the input, where onnxruntime adds one by ceil_mode")
+    if mode.startswith("SAME") and tuple(reach) != found.kernel:
+        call.deviates(f"{mode} pads for the dilated window, where onnxruntime pads for the plain one")
 
 
 def _planes(data: Data, where: Windows) -> IndexArray:

@@ -12,9 +12,17 @@ from exactbox.importers.values import FLOAT_TYPES, Constant, Data, FloatArray, V
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals
 
+_ROUNDS = "a quantised model rounds its data to whole numbers, which jumps: continuity not shown"
+
 refuses(
-    "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul",
-    why="whole numbers that data were rounded to: continuity not shown",
+    "QuantizeLinear", "DynamicQuantizeLinear", "ConvInteger", "MatMulInteger", "QLinearConv", "QLinearMatMul",
+    why=_ROUNDS,
+)  # fmt: skip
+refuses(
+    "QuantizeLinear", "DynamicQuantizeMatMul", "DynamicQuantizeLSTM", "MatMulIntegerToFloat", "QGemm", "QLinearAdd",
+    "QLinearMul", "QLinearConcat", "QLinearConv", "QLinearLeakyRelu", "QLinearSigmoid", "QLinearSoftmax",
+    "QLinearWhere", "QLinearReduceMean", "QLinearAveragePool", "QLinearGlobalAveragePool", "QAttention",
+    domain="com.microsoft", why=_ROUNDS,
 )  # fmt: skip
 
 
