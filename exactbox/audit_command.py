@@ -22,6 +22,7 @@ from exactbox.fixing import parse_fixes
 from exactbox.inventory_report import inventory_blocks, inventory_document
 from exactbox.loading import inventory, parse_dims, parse_limits
 from exactbox.plots import require_matplotlib
+from exactbox.polytope.printable import printable_json
 from exactbox.progress import Stages
 from exactbox.report import print_blocks
 from exactbox.sources import given
@@ -168,4 +169,4 @@ def _write(found: Audit, content: Mapping[str, Any], options: AuditOptions) -> l
 
 
 def _json(content: Mapping[str, Any]) -> str:
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return printable_json(json.dumps(content, ensure_ascii=False, allow_nan=False))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from exactbox.auditing import Audit
 from exactbox.files import write_whole
-from exactbox.plots import require_matplotlib
+from exactbox.plots import plain, require_matplotlib
 from exactbox.rounding import near_float
 
 Bools = npt.NDArray[np.bool_]
@@ -127,7 +127,8 @@ def _figure(found: Audit, view: _View) -> Any:
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
     axes.legend(loc="best", frameon=True, framealpha=0.9, fontsize=9)
-    figure.suptitle(f"{Path(found.inventory.file.path).name}: {found.count} samples", fontsize=12, fontweight="bold")
+    name = plain(Path(found.inventory.file.path).name)
+    figure.suptitle(f"{name}: {found.count} samples", fontsize=12, fontweight="bold")
     zeros = f"{{}} {'exact ties' if found.decides else 'samples without a difference'} are drawn at the lower rim"
     caption = _caption(view.caption, zeros, int((~shown).sum()), int((shown & (heights == 0)).sum()))
     figure.supxlabel(caption, fontsize=8, color="#444444")

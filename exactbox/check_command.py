@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from exactbox.checking import CheckReport, ModelOptions, check
+from exactbox.polytope.printable import printable, printable_json
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +46,22 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
     program = None if options.program is None else Path(options.program)
     report = check(options.certificate, options.model, program=program, options=chosen)
     if as_json:
-        click.echo(json.dumps(report.as_dict(), ensure_ascii=False))
+        click.echo(printable_json(json.dumps(report.as_dict(), ensure_ascii=False)))
     else:
         print_report(report)
     return report.exit_code
 
 
 def print_report(report: CheckReport) -> None:
-    """Print what a check gave."""
+    """Print what a check gave; text from files is escaped."""
+    path = printable(report.path)
     if not report.accepted:
-        click.echo(f"REJECTED: {report.path}: {report.reason}")
+        click.echo(f"REJECTED: {path}: {printable(report.reason)}")
         click.echo("nothing is proved")
         return
-    click.echo(f"ACCEPTED: {report.path}")
+    click.echo(f"ACCEPTED: {path}")
     click.echo(f"of the program with SHA-256 {report.program_sha256} is proved, in exact arithmetic:")
     for line in report.lines:
-        click.echo(f"  {line}")
-    click.echo(report.binding)
+        click.echo(f"  {printable(line)}")
+    click.echo(printable(report.binding))
     click.echo(f"statement SHA-256 {report.statement_sha256}")

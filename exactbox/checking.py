@@ -7,15 +7,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from exactbox.polytope.errors import ExactboxError, InputError
+from exactbox.polytope.errors import ExactboxError, InputError, InternalError
 from exactbox.verify import check as checker
 
 if TYPE_CHECKING:
     from exactbox.importers.limits import Limits
+    from exactbox.loading import Model
 
 _T = TypeVar("_T")
+
+NOT_THIS = "nothing is said of this model: the certificate speaks of another program"
+_LONG = 60
+"""Characters of one option that are shown."""
+_MOST = 4
+"""Options of a kind that are shown."""
 
 NOT_BOUND = "the binding to an ONNX file was not checked: the certificate speaks of its program file alone"
 
@@ -26,7 +33,7 @@ class CheckReport:
 
     Args:
         path: the certificate.
-        accepted: whether the evidence proves the statement.
+        accepted: whether the evidence proves the statement, and, where a model is given, of that model's program.
         reason: why not, else empty.
         lines: what is proved, in words.
         program_sha256: the program that it is proved of; empty where nothing is.
@@ -66,6 +73,11 @@ class ModelOptions:
     std: object = None
     verify: bool = False
 
+    @property
+    def given(self) -> bool:
+        """Whether any option is to be taken instead of the certificate's."""
+        return any(value is not None for value in (self.output, self.mean, self.std)) or bool(self.dims or self.fix)
+
 
 def check(
     path: str | os.PathLike[str],
@@ -84,7 +96,7 @@ def check(
             programs are compared.
 
     Raises:
-        InputError: a file is missing or malformed, or the model lowers to another program.
+        InputError: a file is missing or malformed.
         UnsupportedModelError: the model cannot be lowered exactly.
     """
     where = Path(path)
@@ -92,49 +104,141 @@ def check(
     try:
         report = checker.check(content, lambda name: _read(where.parent / name if program is None else Path(program)))
     except checker.Rejected as error:
-        if error.code != 1:
-            raise InputError(f"{where}: malformed: {error}") from None
+        if error.code == 5:
+            raise InternalError(f"exactbox is not installed completely: {error}") from None
+        if error.code == 3:
+            raise InputError(f"{where}: {error.verdict}: {error}") from None
         return CheckReport(str(where), False, str(error), (), "", "")
     found = CheckReport(str(where), True, "", report.lines, report.program_sha256, report.statement_sha256)
     if model is None:
         return found
     binding = bind(str(where), report, Path(model), options or ModelOptions())
-    return replace(found, binding=binding, model=str(model))
+    if not binding.same:
+        return CheckReport(str(where), False, binding.text, (), "", "", NOT_THIS, str(model))
+    return replace(found, binding=binding.text, model=str(model))
 
 
-def bind(where: str, report: checker.Report, model: Path, options: ModelOptions) -> str:
-    """Lower a model again and compare its program's hash with the certificate's; returns what was found, in words.
+def bind(where: str, report: checker.Report, model: Path, options: ModelOptions) -> Binding:
+    """Lower a model again and compare its program's hash with the certificate's.
+
+    Options that are not given are those that the certificate records; what is said of them is what was applied.
 
     Raises:
-        InputError: another program.
+        InputError: no readable model, or options that are malformed or do not fit it.
+        UnsupportedModelError: the model cannot be lowered exactly.
     """
     from exactbox.loading import load
     from exactbox.polytope.canonical import program_hash
+    from exactbox.slices import slice_of_texts
 
-    info, sha256 = report.info, report.program_sha256
-    loaded = load(
-        model,
-        output=options.output or _text(info.get("output")),
-        dims=options.dims or _dims(info.get("dims")),
-        fix=options.fix or _fixes(info.get("fix")),
-        limits=options.limits,
-        mean=_numbers(where, info.get("mean")) if options.mean is None else options.mean,
-        std=_numbers(where, info.get("std")) if options.std is None else options.std,
-        verify=options.verify,
-    )
-    points = info.get("slice")
-    if points:
-        from exactbox.slices import slice_of_texts
-
-        loaded = loaded.on(_read_info(where, "slice", lambda: slice_of_texts([str(point) for point in points])))
-    found = program_hash(loaded.program)
-    stated = "".join(f", {name} {value}" for name, value in _given({**info, **_overriding(options)}).items())
-    if found != sha256:
-        raise InputError(
-            f"{where}: speaks of program {sha256}, but {model}{stated} lowers to {found}: another model, other options "
-            f"(--output, --mean, --std, --dim, --fix), or another version of the importer"
+    recorded = Recorded(where, report.info)
+    points, wanted = recorded.read("slice", slice_of_texts), recorded.completing(options)
+    try:
+        loaded = load(
+            model,
+            output=wanted.output,
+            dims=wanted.dims,
+            fix=wanted.fix,
+            limits=wanted.limits,
+            mean=wanted.mean,
+            std=wanted.std,
+            verify=wanted.verify,
         )
-    return f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program"
+        loaded = loaded if points is None else loaded.on(points)
+    except InputError as error:
+        if options.given or not recorded.used or not _readable(model, options):
+            raise
+        return Binding(False, f"it speaks of another model: lowered as it records, {model} gives: {error}")
+    found, stated = program_hash(loaded.program), _applied(loaded)
+    if found != report.program_sha256:
+        return Binding(
+            False,
+            f"it speaks of program {report.program_sha256}, but {model}{stated} lowers to {found}: another model, "
+            f"other options (--output, --mean, --std, --dim, --fix), or another version of the importer",
+        )
+    return Binding(True, f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program")
+
+
+@dataclass(frozen=True)
+class Binding:
+    """Whether a model is the one that a certificate speaks of, and why, in words."""
+
+    same: bool
+    text: str
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The options of the import as a certificate records them, beside its statement: nothing there is proved.
+
+    Args:
+        where: the certificate.
+        info: texts and lists of texts.
+    """
+
+    where: str
+    info: Mapping[str, Any]
+
+    @property
+    def used(self) -> bool:
+        """Whether any option is recorded."""
+        return any(self.info.get(key) for key in ("output", "dims", "fix", "mean", "std", "slice"))
+
+    def completing(self, given: ModelOptions) -> ModelOptions:
+        """Return the options that are given, and where one is not, what is recorded.
+
+        Raises:
+            InputError: an entry means nothing.
+        """
+        return replace(
+            given,
+            output=given.output or self.text("output"),
+            dims=given.dims or self.read("dims", _dims),
+            fix=given.fix or self.read("fix", _fixes),
+            mean=self.read("mean", _numbers) if given.mean is None else given.mean,
+            std=self.read("std", _numbers) if given.std is None else given.std,
+        )
+
+    def text(self, key: str) -> str | None:
+        """Return a text, None where there is none.
+
+        Raises:
+            InputError: it is a list.
+        """
+        value = self.info.get(key)
+        if not value:
+            return None
+        if not isinstance(value, str):
+            raise InputError(f"{self.where}: info: {key}: expected a text, got a list")
+        return value
+
+    def read(self, key: str, parse: Callable[[list[str]], _T]) -> _T | None:
+        """Return what a list of texts means, None where there is none.
+
+        Raises:
+            InputError: it is a text, or means nothing.
+        """
+        value = self.info.get(key)
+        if not value:
+            return None
+        if not isinstance(value, list):
+            raise InputError(f"{self.where}: info: {key}: expected a list of texts, got the text {str(value)[:40]!r}")
+        try:
+            return parse(cast("list[str]", value))
+        except ExactboxError as error:
+            raise InputError(f"{self.where}: info: {key}: {error}") from None
+
+
+def _readable(model: Path, options: ModelOptions) -> bool:
+    """Say whether a file is a model at all."""
+    from exactbox.importers.limits import Limits
+    from exactbox.importers.onnx_file import read_onnx
+
+    try:
+        read_onnx(model, options.limits or Limits())
+    except InputError:
+        return False
+    return True
 
 
 def _read(path: Path) -> bytes:
@@ -145,52 +249,47 @@ def _read(path: Path) -> bytes:
         raise InputError(f"{path}: {error.strerror}") from None
 
 
-def _given(info: Mapping[str, Any]) -> dict[str, str]:
-    """Return the options of the import that a certificate mentions, in words."""
-    given = {name: _shown(info[name]) for name in ("output", "dims", "fix", "mean", "std") if info.get(name)}
-    points = info.get("slice")
-    return {**given, "restricted to": f"the slice through its {len(points)} recorded points"} if points else given
+def _applied(loaded: Model) -> str:
+    """Return the options under which a model was lowered, in words."""
+    steps, points = loaded.preprocessing, loaded.slice
+    every = {
+        "output": [loaded.output] if loaded.output else [],
+        "dims": [f"{name}={size}" for name, size in loaded.dims],
+        "fix": loaded.fix,
+        "mean": [] if steps is None else [_number(value) for value in steps.mean_stated],
+        "std": [] if steps is None else [_number(value) for value in steps.std_stated],
+    }
+    text = "".join(f", {name} {_listed(entries)}" for name, entries in every.items() if entries)
+    if points is None:
+        return text
+    return f"{text}, restricted to the {points.kind} through its {len(points.points)} recorded points"
 
 
-def _overriding(options: ModelOptions) -> dict[str, object]:
-    """Return the options that are taken instead of the certificate's, as it would write them."""
-    pairs = {"dims": options.dims, "fix": options.fix}
-    listed = {name: [f"{key}={value}" for key, value in some.items()] for name, some in pairs.items() if some}
-    single = {"output": options.output, "mean": options.mean, "std": options.std}
-    return {**listed, **{name: value for name, value in single.items() if value is not None}}
+def _listed(entries: Sequence[str]) -> str:
+    shown = ", ".join(entry if len(entry) <= _LONG else f"{entry[:_LONG]}…" for entry in entries[:_MOST])
+    return shown if len(entries) <= _MOST else f"{shown}, … ({len(entries)} in all)"
 
 
-def _shown(value: object) -> str:
-    entries: Sequence[object] = value if isinstance(value, list) else [value]
-    return ", ".join(str(entry)[:60] for entry in entries[:4]) + (", …" if len(entries) > 4 else "")
+def _number(value: Fraction) -> str:
+    from exactbox.rounding import decimal_text, exact_text
+
+    text = exact_text(value)
+    return text if len(text) <= _LONG else f"about {decimal_text(value, 15)}"
 
 
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _dims(value: object) -> dict[str, int]:
+def _dims(texts: list[str]) -> dict[str, int]:
     from exactbox.loading import parse_dims
 
-    return parse_dims([str(entry) for entry in value]) if isinstance(value, list) else {}
+    return parse_dims(texts)
 
 
-def _fixes(value: object) -> dict[str, str]:
+def _fixes(texts: list[str]) -> dict[str, str]:
     from exactbox.fixing import parse_fixes
 
-    return parse_fixes([str(entry) for entry in value]) if isinstance(value, list) else {}
+    return parse_fixes(texts)
 
 
-def _numbers(where: str, value: object) -> list[Fraction] | None:
+def _numbers(texts: list[str]) -> list[Fraction]:
     from exactbox.polytope.rational import parse_number
 
-    if not isinstance(value, list) or not value:
-        return None
-    return _read_info(where, "preprocessing", lambda: [parse_number(str(entry)) for entry in value])
-
-
-def _read_info(where: str, what: str, read: Callable[[], _T]) -> _T:
-    try:
-        return read()
-    except ExactboxError as error:
-        raise InputError(f"{where}: the info about the {what} is no list of numbers: {error}") from None
+    return [parse_number(text) for text in texts]

@@ -20,6 +20,7 @@ from exactbox.inputs import read_inputs, split_specs
 from exactbox.loading import Model, load, parse_dims, parse_limits
 from exactbox.plots import draw, image_layout, picture_of, require_matplotlib
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.printable import printable, printable_json
 from exactbox.progress import Stages
 from exactbox.report import print_blocks, summary
 from exactbox.sources import given
@@ -114,7 +115,7 @@ def show_result(found: Certified, as_json: bool, written: Sequence[str]) -> None
     """Print a result as one JSON object, or as a summary for people."""
     if as_json:
         for warning in found.model.source.warnings:
-            click.echo(f"warning: {warning}", err=True)
+            click.echo(f"warning: {printable(warning)}", err=True)
         click.echo(to_json({"exit_code": 0, **document(found), "written": list(written)}))
         return
     blocks = [*summary(found), ("written", list(written) or ["nothing: -o FILE writes the certificate"])]
@@ -123,7 +124,7 @@ def show_result(found: Certified, as_json: bool, written: Sequence[str]) -> None
 
 def to_json(content: Mapping[str, Any]) -> str:
     """Return one JSON object as text."""
-    return json.dumps(content, ensure_ascii=False, allow_nan=False)
+    return printable_json(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
 def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certified:

@@ -13,11 +13,13 @@ from types import TracebackType
 import click
 
 from exactbox.polytope.errors import ExactboxError, UnsupportedModelError
+from exactbox.polytope.printable import printable, printable_json
 from exactbox.polytope.quiet import to_nothing
 
 USAGE = 3
 INTERNAL = 5
 INTERRUPTED = 130
+_ENDS = "\n"
 SHOW_TRACEBACK = "EXACTBOX_TRACEBACK"
 
 
@@ -50,7 +52,7 @@ class Outcome:
         elif isinstance(error, click.ClickException):
             self._fail(USAGE, "UsageError", _usage_text(error))
         elif isinstance(error, ExactboxError) and error.exit_code != INTERNAL:
-            self._fail(error.exit_code, type(error).__name__, str(error), _refusals(error))
+            self._fail(error.exit_code, type(error).__name__, _one_line(error), _refusals(error))
         elif isinstance(error, OSError):
             self._fail(USAGE, "OSError", f"{error.filename or 'file'}: {error.strerror or error}")
         elif isinstance(error, SystemExit):
@@ -61,10 +63,10 @@ class Outcome:
 
     def _fail(self, code: int, kind: str, message: str, more: dict[str, object] | None = None) -> None:
         self.code = code
-        click.echo(f"error: {message}", err=True)
+        click.echo(f"error: {printable(message, keep=_ENDS)}", err=True)
         if self.as_json:
             document = {"exit_code": code, "error": {"kind": kind, "message": message, **(more or {})}}
-            click.echo(json.dumps(document, ensure_ascii=False))
+            click.echo(printable_json(json.dumps(document, ensure_ascii=False)))
 
 
 def guarded(command: Callable[[], object], *, as_json: bool) -> int:
@@ -99,6 +101,11 @@ def keep_standard_output() -> None:
     if sys.stderr is None:
         to_nothing(2)
         sys.stderr = open(os.devnull, "w")
+
+
+def _one_line(error: ExactboxError) -> str:
+    """Return an error's message; only the list of a model's refusals has several lines."""
+    return str(error) if isinstance(error, UnsupportedModelError) else printable(str(error))
 
 
 def _refusals(error: ExactboxError) -> dict[str, object]:

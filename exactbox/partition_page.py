@@ -12,6 +12,7 @@ from exactbox.drawing import Drawing, Floats
 from exactbox.files import check_writable, write_whole
 from exactbox.partition_plot import line_width
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.printable import printable
 from exactbox.polytope.region import Region
 from exactbox.region_colours import hexadecimal
 from exactbox.rounding import decimal_text
@@ -98,7 +99,7 @@ def write_page(found: Enumerated, drawing: Drawing, path: Path) -> None:
     from bokeh.embed import file_html
     from bokeh.resources import INLINE
 
-    text = file_html(_layout(found, drawing), INLINE, title=drawing.title)
+    text = file_html(_layout(found, drawing), INLINE, title=printable(drawing.title))
     text = text.replace("<head>", f'<head>\n    <meta http-equiv="Content-Security-Policy" content="{POLICY}">', 1)
     write_whole(path, lambda to: to.write_text(text, encoding="utf-8"))
 
@@ -110,7 +111,8 @@ def _layout(found: Enumerated, drawing: Drawing) -> Any:
 
     tiles, rims, near, picked = _sources(found, drawing)
     hint = HINT if found.hanging is not None else NO_NEIGHBOURS
-    words = f"<b style='font-size: 16px'>{html.escape(drawing.title)}</b><br>{html.escape(drawing.caption)}"
+    title, caption = html.escape(printable(drawing.title)), html.escape(printable(drawing.caption))
+    words = f"<b style='font-size: 16px'>{title}</b><br>{caption}"
     note, below = Div(text=words, disable_math=True, width=WIDTH), Div(text=hint, disable_math=True, width=WIDTH)
     note.styles, below.styles = {"color": "#333", "font-size": "12px"}, {"font-size": "13px"}
     figure = _figure(drawing, tiles, rims, near, picked)
@@ -131,7 +133,7 @@ def _sources(found: Enumerated, drawing: Drawing) -> tuple[Any, Any, Any, Any]:
     tiles: Columns = {name: [] for name in ("xs", "ys", "colour", "region", "decided", "map", "pattern")}
     for tile in drawing.tiles:
         xs, ys = _ring(tile.corners, heights)
-        decided = (tile.name + " (several classes tie)") if tile.tie else tile.name
+        decided = printable(tile.name) + (" (several classes tie)" if tile.tie else "")
         for name, value in zip(tiles, (xs, ys, hexadecimal(tile.colour), tile.region, decided, words[tile.region],
                                        patterns[tile.region]), strict=True):  # fmt: skip
             tiles[name].append(value)
@@ -177,8 +179,8 @@ def _figure(drawing: Drawing, tiles: Any, rims: Any, near: Any, picked: Any) -> 
         width=WIDTH, height=LOW_HEIGHT if flat else HEIGHT,
         x_range=Range1d(start=left, end=right), y_range=Range1d(start=low, end=high),
         tools="pan,wheel_zoom,box_zoom,reset,save", active_scroll="wheel_zoom", match_aspect=square,
-        x_axis_label=PlainText(text=drawing.names[0]),
-        y_axis_label=PlainText(text="output" if flat else drawing.names[1]),
+        x_axis_label=PlainText(text=printable(drawing.names[0])),
+        y_axis_label=PlainText(text="output" if flat else printable(drawing.names[1])),
     )  # fmt: skip
     plot.grid.visible = False
     filled = plot.patches("xs", "ys", source=tiles, fill_color="colour", line_color="colour", line_width=0.3,
@@ -190,7 +192,7 @@ def _figure(drawing: Drawing, tiles: Any, rims: Any, near: Any, picked: Any) -> 
     plot.multi_line("xs", "ys", source=picked, line_color=CHOSEN, line_width=4)
     for name, colour in drawing.classes:
         plot.scatter([math.nan], [math.nan], marker="square", size=14, fill_color=hexadecimal(colour), line_color=None,
-                     legend_label=f"decided: {name}" if flat else name)  # fmt: skip
+                     legend_label=f"decided: {printable(name)}" if flat else printable(name))  # fmt: skip
     _marks(plot, drawing)
     plot.add_tools(HoverTool(renderers=[filled], tooltips=_tooltips(drawing), point_policy="follow_mouse"))
     _legend(plot)
@@ -207,7 +209,7 @@ def _lines(plot: Any, drawing: Drawing) -> None:
                             line_dash=dash, legend_label=label)  # fmt: skip
     for name, colour, points in drawing.curves[:MOST_CURVES]:
         plot.line(points[:, 0].tolist(), points[:, 1].tolist(), line_color=hexadecimal(colour), line_width=2.4,
-                  legend_label=name)  # fmt: skip
+                  legend_label=printable(name))  # fmt: skip
 
 
 def _ends(corners: Floats, heights: tuple[float, float]) -> tuple[list[float], list[float]]:
@@ -224,7 +226,8 @@ def _marks(plot: Any, drawing: Drawing) -> None:
     middle = sum(_heights(drawing)) / 2
     ys = [float(place[1]) if len(place) > 1 else middle for _, place in drawing.marks]
     plot.scatter(xs, ys, size=9, fill_color="white", line_color="black")
-    plot.text(xs, ys, text=[name for name, _ in drawing.marks], x_offset=7, y_offset=-7, text_font_style="bold")
+    names = [printable(name) for name, _ in drawing.marks]
+    plot.text(xs, ys, text=names, x_offset=7, y_offset=-7, text_font_style="bold")
 
 
 def _tooltips(drawing: Drawing) -> str:
@@ -255,7 +258,7 @@ def pattern_words(found: Enumerated, region: int) -> str:
 
 def _affine_words(found: Enumerated, region: Region) -> str:
     """Write the affine map of a region, an output a line."""
-    names = found.model.input_names()
+    names = [printable(name) for name in found.model.input_names()]
     outputs: Sequence[int] = found.plan.outputs
     coef, intercept = region.affine
     lines: list[str] = []
@@ -263,7 +266,7 @@ def _affine_words(found: Enumerated, region: Region) -> str:
         terms = [f"{decimal_text(w, 4)} {name}" for w, name in zip(coef[output].fractions(), names, strict=True) if w]
         value = " + ".join([*terms[:MOST_OUTPUTS], decimal_text(intercept.item(output), 4)]).replace("+ -", "- ")
         more = f" (and {len(terms) - MOST_OUTPUTS} more inputs)" if len(terms) > MOST_OUTPUTS else ""
-        lines.append(f"{found.plan.name(output)} = {value}{more}")
+        lines.append(f"{printable(found.plan.name(output))} = {value}{more}")
     if len(outputs) > MOST_OUTPUTS:
         lines.append(f"and {len(outputs) - MOST_OUTPUTS} more outputs")
     return "\n".join(lines)

@@ -10,7 +10,7 @@ import numpy as np
 
 from exactbox.drawing import Drawing
 from exactbox.files import write_whole
-from exactbox.plots import require_matplotlib
+from exactbox.plots import plain, require_matplotlib
 
 MOST_VECTORS = 20_000
 """Beyond so many regions an SVG file holds an image of them, so that it stays small enough to open."""
@@ -46,9 +46,9 @@ def _figure(width: float, height: float, drawing: Drawing) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(fill(drawing.title, 70), fontsize=12, fontweight="bold")
+    figure.suptitle(fill(plain(drawing.title), 70), fontsize=12, fontweight="bold")
     axes = figure.subplots()
-    axes.set_title(fill(drawing.caption, 112), fontsize=7.5, color="#444444", pad=12 if drawing.marks else 6)
+    axes.set_title(fill(plain(drawing.caption), 112), fontsize=7.5, color="#444444", pad=12 if drawing.marks else 6)
     return figure, axes
 
 
@@ -63,12 +63,13 @@ def _plane_figure(drawing: Drawing) -> Any:
     axes.set_ylim(low, high)
     if square:
         axes.set_aspect("equal")
-    axes.set_xlabel(drawing.names[0])
-    axes.set_ylabel(drawing.names[1])
+    axes.set_xlabel(plain(drawing.names[0]))
+    axes.set_ylabel(plain(drawing.names[1]))
     for name, place in drawing.marks:
         axes.plot(*place, marker="o", color="white", markeredgecolor=LINE, markersize=7, zorder=6, clip_on=False)
-        axes.annotate(name, place, xytext=(7, 7), textcoords="offset points", fontsize=10, fontweight="bold", zorder=7,
-                      bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8})  # fmt: skip
+        axes.annotate(plain(name), place, xytext=(7, 7), textcoords="offset points", fontsize=10, fontweight="bold",
+                      bbox={"boxstyle": "round,pad=0.15", "fc": "white", "ec": "none", "alpha": 0.8},
+                      zorder=7)  # fmt: skip
     _finish(figure, _handles(drawing))
     return figure
 
@@ -156,13 +157,13 @@ def _line_figure(drawing: Drawing) -> Any:
     for corners, changes in drawing.boundary:
         axes.axvline(corners[0, 0], color="black", linewidth=1.6, linestyle="-" if changes else ":", zorder=2)
     for name, place in drawing.marks:
-        axes.annotate(name, (place[0], 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3), fontsize=10,
+        axes.annotate(plain(name), (place[0], 1), xycoords=axes.get_xaxis_transform(), xytext=(0, 3), fontsize=10,
                       textcoords="offset points", ha="center", fontweight="bold", annotation_clip=False)  # fmt: skip
     axes.set_xlim(left, right)
     axes.margins(y=0.1)
     low, high = axes.get_ylim()
     axes.set_ylim(low - 0.08 * (high - low), high)
-    axes.set_xlabel(drawing.names[0])
+    axes.set_xlabel(plain(drawing.names[0]))
     axes.set_ylabel("output")
     for edge in ("top", "right"):
         axes.spines[edge].set_visible(False)
@@ -179,5 +180,5 @@ def _line_handles(drawing: Drawing) -> list[Any]:
 
 
 def _short(name: str, limit: int = 26) -> str:
-    return name if len(name) <= limit else f"{name[: limit - 1]}…"
+    return plain(name if len(name) <= limit else f"{name[: limit - 1]}…")
 

@@ -15,6 +15,7 @@ from exactbox.certifying import Certified
 from exactbox.files import write_whole
 from exactbox.findings import logit_words
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.printable import printable
 from exactbox.polytope.program import Port
 
 Floats = npt.NDArray[np.float64]
@@ -126,13 +127,22 @@ def require_matplotlib() -> Any:
     return matplotlib
 
 
+def plain(text: str) -> str:
+    r"""Return a text that matplotlib draws as it is: no formulas, and escapes for what is not printable.
+
+    >>> print(plain("cost in $ per $\\frac{\n"))
+    cost in \$ per \$\\frac{\n
+    """
+    return printable(text).replace("$", r"\$")
+
+
 def _figure(width: float, height: float, picture: Picture) -> Any:
     require_matplotlib()
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
-    figure.suptitle(picture.title, fontsize=12, fontweight="bold")
-    figure.supxlabel(picture.caption, fontsize=8, color="#444444")
+    figure.suptitle(plain(picture.title), fontsize=12, fontweight="bold")
+    figure.supxlabel(plain(picture.caption), fontsize=8, color="#444444")
     return figure
 
 
@@ -141,7 +151,7 @@ def _bar_figure(picture: Picture) -> Any:
     order = np.lexsort((-np.abs(picture.weights), -np.abs(picture.contributions)))[:MOST_BARS][::-1]
     figure = _figure(10, 1.9 + 0.32 * len(order), picture)
     left, right = figure.subplots(1, 2, sharey=True)
-    labels = [f"{_short(picture.names[i])} = {picture.values[i]:.4g}" for i in order]
+    labels = [f"{plain(_short(picture.names[i]))} = {picture.values[i]:.4g}" for i in order]
     for axes, numbers, title in ((left, picture.weights, "exact local weight"),
                                  (right, picture.contributions, "contribution: weight times input")):  # fmt: skip
         _bars(axes, [float(numbers[i]) for i in order], labels, title)

@@ -25,6 +25,7 @@ from exactbox.findings import (
 from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.measures import Geometry
 from exactbox.polytope.distance import Distance
+from exactbox.polytope.printable import printable
 from exactbox.rounding import decimal_text
 
 Block = tuple[str, list[str]]
@@ -55,7 +56,10 @@ def summary(found: Certified) -> list[Block]:
 
 
 def print_blocks(blocks: Sequence[Block], title: str, *, to_stderr: bool = False) -> None:
-    """Print a title and labelled blocks, wrapped at the terminal's width; words such as paths are never broken."""
+    """Print a title and labelled blocks, wrapped at the terminal's width; words such as paths are never broken.
+
+    What is not printable is escaped: lines hold names from files.
+    """
     import click
 
     stream = sys.stderr if to_stderr else sys.stdout
@@ -63,7 +67,7 @@ def print_blocks(blocks: Sequence[Block], title: str, *, to_stderr: bool = False
     margin = max((len(label) for label, _ in blocks), default=0) + 2
     click.echo(click.style(title, bold=True), err=to_stderr)
     for label, lines in blocks:
-        wrapped = [part for line in lines for part in wrap(line, width - margin)]
+        wrapped = [part for line in lines for part in wrap(printable(line), width - margin)]
         for first, text in enumerate(wrapped or [""]):
             shown = click.style(label, bold=True, fg="cyan") if first == 0 else ""
             gap = " " * (margin - len(label) * (first == 0)) if text else ""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from exactbox.polytope.printable import printable
+
 
 class ExactboxError(Exception):
     """Base of all deliberate errors; ``exit_code`` is what the command line returns."""
@@ -41,7 +43,7 @@ class Refusal:
     why: str
 
     def __str__(self) -> str:
-        return f"{self.op} '{self.node}': {self.why}"
+        return printable(f"{self.op} '{self.node}': {self.why}")
 
 
 class UnsupportedModelError(ExactboxError):
@@ -58,4 +60,5 @@ class UnsupportedModelError(ExactboxError):
         self.refusals = tuple(refusals)
         lines = "\n".join(f"  - {refusal}" for refusal in self.refusals)
         count = len(self.refusals)
-        super().__init__(f"{where}: refused, {count} node{'s' * (count != 1)} cannot be lowered exactly:\n{lines}")
+        nodes = f"{count} node{'s' * (count != 1)} cannot be lowered exactly"
+        super().__init__(f"{printable(where)}: refused, {nodes}:\n{lines}")

@@ -54,7 +54,7 @@ class Rejected(Exception):
 
     def __init__(self, message: str, code: int = 1) -> None:
         super().__init__(message)
-        self.code = code
+        self.code, self.verdict = code, VERDICTS[code]
 
 
 class Report(NamedTuple):
@@ -426,8 +426,8 @@ def main(arguments: list[str]) -> int:
         near = partial(os.path.join, os.path.dirname(arguments[0]))
         report = check(_read(arguments[0]), lambda name: _read([*arguments, near(name)][1]))
     except (Rejected, OSError, MemoryError) as error:
-        code = error.code if isinstance(error, Rejected) else 3
-        print(f"{VERDICTS[code]}: {ascii(str(error) or 'not enough memory')[1:-1]}")
+        code, verdict = (error.code, error.verdict) if isinstance(error, Rejected) else (3, VERDICTS[3])
+        print(f"{verdict}: {ascii(str(error) or 'not enough memory')[1:-1]}")
         return code
     print(f"accepted: of the program with SHA-256 {report.program_sha256} is proved, in exact arithmetic:")
     print(*report.lines, f"statement SHA-256 {report.statement_sha256}", sep="\n")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
 from exactbox.certifying import certify
+from exactbox.check_command import CheckOptions, run_check
 from exactbox.checking import ModelOptions, check
 from exactbox.loading import load
 from exactbox.polytope.errors import InputError
@@ -39,13 +41,14 @@ def test_bound(saved: Path) -> None:
 
 
 def test_another_model(saved: Path) -> None:
-    with pytest.raises(InputError, match=r"speaks of program .* lowers to"):
-        check(saved, MLP)
+    report = check(saved, MLP)
+    assert (report.accepted, report.exit_code, report.lines, report.statement_sha256) == (False, 1, (), "")
+    assert re.search(r"speaks of program .* lowers to", report.reason) and report.model == str(MLP)
 
 
 def test_other_options(saved: Path) -> None:
-    with pytest.raises(InputError, match=r"mean 1 lowers to"):
-        check(saved, IRIS, options=ModelOptions(mean=1))
+    report = check(saved, IRIS, options=ModelOptions(mean=1))
+    assert not report.accepted and "mean 1, std 1 lowers to" in report.reason
 
 
 @pytest.mark.parametrize(
@@ -90,8 +93,59 @@ def test_foreign_preprocessing_in_the_info(saved: Path) -> None:
     content["info"]["mean"] = ["a tenth"]
     saved.write_text(json.dumps(content))
     assert check(saved).accepted
-    with pytest.raises(InputError, match="the info about the preprocessing is no list of numbers"):
+    with pytest.raises(InputError, match=r"x\.cert\.json: info: mean: "):
         check(saved, IRIS)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("mean", "5.84, 3.05, 3.76, 1.2"), ("std", "2"), ("output", ["output_label"]), ("fix", "X[2]=1.5"),
+     ("dims", "N=5"), ("slice", "0,0,0,0"), ("mean", "0\n\x1b[2JACCEPTED: anything")],
+)  # fmt: skip
+def test_recorded_options_of_another_type_are_refused(saved: Path, key: str, value: object) -> None:
+    """What is not applied is not said: an option is read as what it is, or the certificate is refused."""
+    recording(saved, {key: value})
+    assert check(saved).accepted
+    with pytest.raises(InputError, match=rf"info: {key}: expected a"):
+        check(saved, IRIS)
+
+
+@pytest.mark.parametrize(
+    "entry", [("output", "output_label\x1b[2J"), ("dims", ["N=5"]), ("fix", ["nothing=1"]), ("mean", ["1", "2"])]
+)
+def test_recorded_options_that_the_model_cannot_take_speak_of_another(saved: Path, entry: tuple[str, object]) -> None:
+    recording(saved, dict([entry]))
+    report = check(saved, IRIS)
+    assert not report.accepted and report.exit_code == 1 and report.lines == ()
+
+
+def test_what_is_said_of_the_options_is_what_was_applied(tmp_path: Path) -> None:
+    """Numbers are shown as they were read, long ones with a mark; unknown keys of the info are nothing."""
+    model = load(IRIS, verify=False, mean=[0, 0, 0, 5], std=[1, 1, 1, "1." + "0" * 70 + "1"])
+    certify(model, [1, 2, 3, 4], minimal=False, measure=False).save(tmp_path / "x.cert.json")
+    recording(tmp_path / "x.cert.json", {"mean": ["0", "0.0", "0/7", "0." + "0" * 58 + "5e59"], "note": "mean 7\n"})
+    binding = check(tmp_path / "x.cert.json", IRIS).binding
+    assert "mean 0, 0, 0, 5, std 1, 1, 1, about 1" in binding and "note" not in binding and "\n" not in binding
+
+
+def test_nothing_from_a_file_reaches_a_terminal_unescaped(saved: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    evil = "e\x1b[2J\n\u202eACCEPTED: x\x9b"
+    other = saved.rename(saved.parent / f"{evil[:4]}.json")
+    for options in (CheckOptions(certificate=str(other)), CheckOptions(certificate=str(other), model=str(MLP))):
+        for as_json in (False, True):
+            run_check(options, as_json)
+    recording(other, {"output": evil})
+    run_check(CheckOptions(certificate=str(other), model=str(IRIS)), False)
+    shown = capsys.readouterr().out
+    assert "\\x1b[2J" in shown and all(c.isprintable() or c == "\n" for c in shown)
+    assert not any(line.startswith("ACCEPTED: x") for line in shown.splitlines())
+
+
+def recording(path: Path, info: dict[str, object]) -> None:
+    """Let a certificate record other options."""
+    content = json.loads(path.read_text())
+    content["info"].update(info)
+    path.write_text(json.dumps(content))
 
 
 def test_costly_parts_left_out_still_make_a_certificate(tmp_path: Path) -> None:
