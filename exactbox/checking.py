@@ -262,7 +262,7 @@ def _applied(loaded: Model) -> str:
     text = "".join(f", {name} {_listed(entries)}" for name, entries in every.items() if entries)
     if points is None:
         return text
-    return f"{text}, restricted to the {points.kind} through its {len(points.points)} recorded points"
+    return f"{text}, restricted to the slice through its {len(points.points)} recorded points"
 
 
 def _listed(entries: Sequence[str]) -> str:
