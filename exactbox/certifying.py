@@ -36,6 +36,9 @@ Floats = npt.NDArray[np.float64]
 MINIMAL_BUDGET = 1 << 22
 """Rows squared times inputs up to which facets are decided without being asked for."""
 
+BOUNDS_BUDGET = 1 << 25
+"""Bounds of the domain times inputs up to which they are."""
+
 ROWS_BUDGET = 1 << 21
 """Rows of W times numbers that the program computes up to which all rows are stated without being asked for."""
 
@@ -156,7 +159,7 @@ class Certified:
             return None
         return self.plan.outcome(self.decision.chosen, self.decision.positive)
 
-    @property
+    @functools.cached_property
     def input_names(self) -> tuple[str, ...]:
         """One name an input."""
         return self.model.input_names(self.input.columns)
@@ -320,14 +323,18 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
     """Add what costs more: distances and facets, each where it is asked for or cheap."""
     rows, inputs = row_count(found.program), found.program.input_size
     size = f"{rows} rows and {inputs} inputs exceed the budget"
-    dear = rows * inputs > DISTANCE_BUDGET
+    rivals = 0 if found.decision is None else len(found.decision.outputs)
+    dear = max(rows, rivals) * inputs > DISTANCE_BUDGET
     no_distances = _why_not(measure, dear, f"{size}: --distances (measure=True) computes them all the same")
     if not no_distances and not found.domain.domain.is_box:
         no_distances = "the closed form needs a box domain"
     if not no_distances:
         heard.begin("distances")
         found = replace(found, distances=_distances(found))
-    dear = rows * rows * inputs > MINIMAL_BUDGET
+    bounds = len(found.domain.domain.bound_sources)
+    if rows * rows * inputs <= MINIMAL_BUDGET:
+        size = f"{bounds} bounds of the domain and {inputs} inputs exceed the budget"
+    dear = rows * rows * inputs > MINIMAL_BUDGET or bounds * inputs > BOUNDS_BUDGET
     no_facets = _why_not(minimal, dear, f"{size}: --minimal (minimal=True) decides them all the same")
     if not no_facets:
         heard.begin("facets")
@@ -343,6 +350,8 @@ def _with_opinion(found: Certified, seconds: float, heard: Watcher) -> Certified
     if found.minimal is None or seconds <= 0:
         reason = "not asked for" if found.minimal is not None else "facets are not known"
         return replace(found, skipped={**found.skipped, "opinion": reason})
+    if not found.minimal.verdicts:
+        return replace(found, skipped={**found.skipped, "opinion": "there is no row to look at"})
     heard.begin("second opinion")
     opinions.solvers()  # before the clock of the opinion starts
     return replace(found, opinion=opinions.opinion(found.minimal, seconds=seconds))

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.program import Program
+from exactbox.polytope.program import Program, Provenance
 from exactbox.sources import SAMPLES, Given, Table, some, table_of
 
 _ENTRY = re.compile(r"(?P<name>.+)\[(?P<places>[0-9]+(,[0-9]+)*)\]", re.DOTALL)
@@ -19,8 +19,7 @@ def entry_names(program: Program) -> tuple[str, ...]:
     """Name every entry of a program's inputs: an input of one entry by its own name, such as ``age``, else ``X[2]``."""
     names: list[str] = []
     for port in program.inputs:
-        start = len(names)
-        names += [port.name] if port.size == 1 else [program.input_name(start + i) for i in range(port.size)]
+        names += [port.name] if port.size == 1 else Provenance(port.name, port.shape).units()
     return tuple(names)
 
 

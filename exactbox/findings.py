@@ -51,13 +51,14 @@ class RowCounts:
     undecided: int
 
 
-def features(found: Certified) -> list[Feature]:
-    """Return all inputs, those of the largest contributions first; empty where nothing is explained."""
+def features(found: Certified, count: int | None = None) -> list[Feature]:
+    """Return the inputs, those of the largest contributions first, or so many; empty where nothing is explained."""
     if found.target is None:
         return []
-    columns = (found.input_names, found.input.point.fractions(), found.weights.fractions())
-    every = [Feature(i, name, x, w, w * x) for i, (name, x, w) in enumerate(zip(*columns, strict=True))]
-    return sorted(every, key=lambda one: (-abs(one.contribution), -abs(one.weight), one.index))
+    names, x, w = found.input_names, found.input.point, found.weights
+    sizes = zip((-abs(found.contributions.num)).tolist(), (-abs(w.num)).tolist(), range(len(names)), strict=True)
+    chosen = [i for *_, i in sorted(sizes)[:count]]
+    return [Feature(i, names[i], x.item(i), w.item(i), x.item(i) * w.item(i)) for i in chosen]
 
 
 def row_counts(found: Certified) -> RowCounts | None:
@@ -88,7 +89,7 @@ def nearest(found: Certified, count: int) -> list[NearFacet]:
 
 def name_row(found: Certified, source: RowSource) -> str:
     """Say in words where a row of a result comes from."""
-    classes = {i: found.plan.name(i) for i in found.plan.outputs}
+    classes = {i: found.plan.name(i) for i in (source.group, source.rival) if i in found.plan.outputs}
     return row_name(found.program, source, found.input_names, classes)
 
 

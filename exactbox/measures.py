@@ -18,6 +18,9 @@ _T = TypeVar("_T")
 BOX_BUDGET = 1 << 12
 """Facets times sides to be found up to which the bounding box is computed without being asked for."""
 
+INPUTS_BUDGET = 1 << 22
+"""The same times inputs, and rows and sides times inputs up to which the ball is."""
+
 
 @dataclass(frozen=True, eq=False)
 class Geometry:
@@ -45,14 +48,22 @@ def geometry(polytope: Minimal, *, everything: bool = False) -> Geometry:
         everything: also what costs more than the budget.
     """
     skipped: dict[str, str] = {}
-    ball = _attempt(lambda: chebyshev(polytope), "ball", skipped)
-    size = len(polytope.facets) * open_sides(polytope)
-    box = None
-    if everything or size <= BOX_BUDGET:
+    ball = box = None
+    dimension, sides = polytope.domain.dimension, open_sides(polytope)
+    work = (len(polytope.given) + 2 * dimension) * dimension
+    if everything or work <= INPUTS_BUDGET:
+        ball = _attempt(lambda: chebyshev(polytope), "ball", skipped)
+    else:
+        skipped["ball"] = f"rows and sides times inputs are {work}, beyond the budget of {INPUTS_BUDGET}"
+    size = len(polytope.facets) * sides
+    if everything or (size <= BOX_BUDGET and size * dimension <= INPUTS_BUDGET):
         box = _attempt(lambda: bounding_box(polytope), "bounding_box", skipped)
     else:
-        skipped["bounding_box"] = f"{size} facets times sides exceed the budget of {BOX_BUDGET}"
-    if polytope.domain.dimension > MAX_DIMENSION:
+        skipped["bounding_box"] = (
+            f"{size} facets times sides, in {dimension} dimensions, exceed the budget of {BOX_BUDGET}, "
+            f"and of {INPUTS_BUDGET} times dimensions"
+        )
+    if dimension > MAX_DIMENSION:
         few = f"computed in at most {MAX_DIMENSION} dimensions"
         return Geometry(ball, box, skipped={**skipped, "vertices": few, "volume": few})
     corners = _attempt(lambda: vertices(polytope), "vertices", skipped)

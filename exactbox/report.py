@@ -230,15 +230,15 @@ def _joined(names: Sequence[str], inputs: Sequence[int]) -> str:
 
 
 def _features(found: Certified) -> list[str]:
-    every = features(found)
+    every, size = features(found, TOP), found.program.input_size
     if not every:
         return ["no output is explained; --target K chooses one"]
-    width = min(max(len(one.name) for one in every[:TOP]), 40)
+    width = min(max(len(one.name) for one in every), 40)
     lines = [f"of {found.plan.name(found.target or 0)}: {logit_words(found)}"]
     lines.append(f"{'':{width}}  {'value':>12}  {'weight':>12}  {'contribution':>12}")
-    for one in every[:TOP]:
+    for one in every:
         numbers = (short_exact(one.value, 12), decimal_text(one.weight), decimal_text(one.contribution))
         lines.append(f"{one.name[:width]:{width}}  " + "  ".join(f"{text:>12}" for text in numbers))
-    if len(every) > TOP:
-        lines.append(f"and {len(every) - TOP} more; --json has all, exactly")
+    if size > len(every):
+        lines.append(f"and {size - len(every)} more; --json has all, exactly")
     return lines

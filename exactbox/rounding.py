@@ -1,4 +1,4 @@
-"""Rounding of exact numbers to a model's input type, as a runtime would receive them; no float takes part."""
+"""Rounding of exact numbers to a model's input type, as a runtime would receive them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from fractions import Fraction
 
+import numpy as np
+
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.rational import Rationals, exact, from_fractions
 
 
 @dataclass(frozen=True)
@@ -55,6 +57,9 @@ def round_to(values: Rationals, dtype: str) -> tuple[Rationals, int]:
         return _whole(values, dtype), 0
     if dtype not in FLOAT_FORMATS:
         raise InputError(f"expected an input of a float or integer type, got {dtype}")
+    narrow = _from_doubles(values, dtype)
+    if narrow is not None:
+        return narrow
     entries = values.fractions()
     try:
         rounded = [nearest(entry, FLOAT_FORMATS[dtype]) for entry in entries]
@@ -62,6 +67,24 @@ def round_to(values: Rationals, dtype: str) -> tuple[Rationals, int]:
         raise InputError(f"{error} in {dtype}") from None
     changed = sum(before != after for before, after in zip(entries, rounded, strict=True))
     return (from_fractions(rounded, values.shape) if changed else values), changed
+
+
+def _from_doubles(values: Rationals, dtype: str) -> tuple[Rationals, int] | None:
+    """Round numbers that are float64 as the processor does, all at once; None where some are not, or one overflows.
+
+    IEEE 754 rounds a float64 to a shorter format to the nearest, ties to even, whatever the format's subnormals.
+    """
+    if dtype not in ("float16", "float32", "float64"):
+        return None
+    wide = values.to_float()
+    if not np.isfinite(wide).all() or not exact(wide).equals(values):
+        return None
+    with np.errstate(over="ignore", under="ignore"):
+        narrow = wide.astype(dtype)
+    changed = int(np.count_nonzero(narrow.astype(np.float64) != wide))
+    if not np.isfinite(narrow).all():
+        return None
+    return (exact(narrow) if changed else values), changed
 
 
 def nearest(value: Fraction, form: FloatFormat) -> Fraction:

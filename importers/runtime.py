@@ -102,7 +102,9 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
     except RUNTIME_ERRORS as error:
         return Confirmation("not confirmed", first_line(error))
     try:
-        final = _walk(file.path, lowering, raw, points, steps, {False: runs, True: bare})
+        columns = [{False: run, True: below} for run, below in zip(runs, bare or [{}] * len(runs), strict=True)]
+        walked = [_walk(file.path, lowering, raw, points[:, [i]], steps, run) for i, run in enumerate(columns)]
+        final = enclosed.joined_columns(walked)
     except DifferenceError as error:
         deviation = _deviation(lowering, error.node)
         if deviation:
@@ -115,7 +117,7 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         return Confirmation("not confirmed", f"{doubt_words(lowering.doubts)[0]}; {error}")
     if raw.head.ops:
         check_head(file.path, raw, final, [run[raw.output.name] for run in runs], axis)
-    whole = enclosed.enclose(raw, points, arithmetics(lowering), lowering.builder.roundings)[-1]
+    whole = enclosed.enclosed_output(raw, points, arithmetics(lowering), lowering.builder.roundings)
     difference = np.abs(final.centre - whole.centre)
     bound = whole.radius + final.radius
     if (difference * _SLACK > bound).any():
@@ -221,29 +223,44 @@ def _walk(
     program: Program,
     points: FloatArray,
     steps: Sequence[Step],
-    runs: Mapping[bool, Sequence[Mapping[str, Any]]],
+    runs: Mapping[bool, Mapping[str, Any]],
 ) -> Enclosure:
-    """Judge node after node, each from the runtime's own inputs; returns the runtime's logits."""
+    """Judge node after node at one point, each from the runtime's own inputs; returns the runtime's logits.
+
+    Args:
+        points: shape (d, 1).
+        runs: what the runtime gave for each tensor there; with True, where a node's own tail is left out.
+    """
     roundings, used = lowering.builder.roundings, arithmetics(lowering)
     start = Enclosure(points, np.zeros(points.shape))
-    values: list[Enclosure] = []
-    for step in steps:
-        while len(values) < step.end:
-            place = len(values)
+    values: dict[int, Enclosure] = {}
+    read, place = _last_steps(steps), 0
+    used_until = {vector: position for position, spent in enumerate(program.spent) for vector in spent}
+    for number, step in enumerate(steps):
+        while place < step.end:
             rounding = roundings.get(place, enclosed.PLAIN)
-            values.append(enclosed.step(program, place, values, start, used[place], rounding))
-        found = np.stack([np.asarray(run[step.tensor], dtype=np.float64) for run in runs[step.bare]], axis=-1)
-        if found.shape[:-1] != step.value.shape:
-            shapes = f"exactbox gives shape {step.value.shape}, onnxruntime {found.shape[:-1]}"
+            values[place] = enclosed.step(program, place, values, start, used[place], rounding)
+            place += 1
+        found = np.asarray(runs[step.bare][step.tensor], dtype=np.float64)
+        if found.shape != step.value.shape:
+            shapes = f"exactbox gives shape {step.value.shape}, onnxruntime {found.shape}"
             raise DifferenceError(where, step.node, f"tensor '{step.tensor}': {shapes}")
-        flat = found.reshape(-1, points.shape[1])
+        flat = found.reshape(-1, 1)
         if isinstance(step.value, Data):
             _judge_data(where, step, step.value, values, flat)
         else:
             _judge_constant(where, step, step.value, flat, bool(_known(lowering, step.node)))
-    while len(values) < len(program.instructions):
-        values.append(enclosed.step(program, len(values), values, start))
-    return values[-1]
+        for spent in [p for p in values if used_until.get(p, place) < place and read.get(p, -1) <= number]:
+            del values[spent]
+    for rest in range(place, len(program.instructions)):
+        values[rest] = enclosed.step(program, rest, values, start)
+    return values[len(program.instructions) - 1]
+
+
+def _last_steps(steps: Sequence[Step]) -> dict[int, int]:
+    """Return, for each vector that holds entries of a tensor to be compared, the last step that reads it."""
+    data = ((i, step.value) for i, step in enumerate(steps))
+    return {src: i for i, value in data if isinstance(value, Data) for src in value.srcs}
 
 
 def _judge_constant(where: str, step: Step, value: Constant, found: FloatArray, told: bool) -> None:
@@ -254,7 +271,7 @@ def _judge_constant(where: str, step: Step, value: Constant, found: FloatArray, 
     _judge(where, step, Enclosure(centre, radius), found)
 
 
-def _judge_data(where: str, step: Step, data: Data, values: list[Enclosure], found: FloatArray) -> None:
+def _judge_data(where: str, step: Step, data: Data, values: dict[int, Enclosure], found: FloatArray) -> None:
     """Compare one tensor, then let the runtime's numbers stand for its entries."""
     sizes = [len(values[src].centre) for src in data.srcs]
     centre = np.concatenate([values[src].centre for src in data.srcs])
@@ -286,7 +303,7 @@ def _judge(where: str, step: Step, expected: Enclosure, found: FloatArray) -> No
         where,
         step.node,
         f"tensor '{step.tensor}', entry {place} "
-        f"of {step.value.shape}, random input {point}: exactbox {float(expected.centre[place, point])!r} "
+        f"of {step.value.shape}, at a random input: exactbox {float(expected.centre[place, point])!r} "
         f"with a bound of {float(expected.radius[place, point])!r}, onnxruntime {float(found[place, point])!r}",
     )
 
@@ -297,7 +314,7 @@ def _check_simplified(raw: Program, simplified: Program, points: FloatArray) -> 
         column = exact_numbers(points[:, :1])
         equal = exact.forward(raw, column).equals(exact.forward(simplified, column))
     else:
-        one, other = (enclosed.enclose(program, points[:, :1])[-1] for program in (raw, simplified))
+        one, other = (enclosed.enclosed_output(program, points[:, :1]) for program in (raw, simplified))
         equal = bool((np.abs(one.centre - other.centre) * _SLACK <= one.radius + other.radius).all())
     if not equal:
         raise InternalError("the simplified program differs from the program that the model was lowered to")

@@ -9,7 +9,7 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any, Literal, TypeVar, cast
 from weakref import WeakKeyDictionary
@@ -53,6 +53,15 @@ def program_text(program: Program) -> str:
     Raises:
         BudgetError: a constant has more than ``MAX_DIGITS`` digits.
     """
+    return "".join(program_pieces(program))
+
+
+def program_pieces(program: Program) -> Iterator[str]:
+    """Yield the canonical text in pieces, an instruction at a time.
+
+    Raises:
+        BudgetError: a constant has more than ``MAX_DIGITS`` digits.
+    """
     content = {
         "format": PROGRAM_FORMAT,
         "inputs": [{"name": p.name, "shape": list(p.shape), "dtype": p.dtype} for p in program.inputs],
@@ -63,17 +72,22 @@ def program_text(program: Program) -> str:
             "tie": program.head.tie,
             "labels": list(program.head.labels),
         },
-        "instructions": [_write(instruction) for instruction in program.instructions],
+        "instructions": [],
     }
-    text = json.dumps(content, separators=(",", ":")) + "\n"
-    _hashes[program] = hashlib.sha256(text.encode("ascii")).hexdigest()
-    return text
+    start, end = json.dumps(content, separators=(",", ":")).rsplit("[]", 1)
+    yield start + "["
+    for position, instruction in enumerate(program.instructions):
+        yield "," * (position > 0) + json.dumps(_write(instruction), separators=(",", ":"))
+    yield "]" + end + "\n"
 
 
 def program_hash(program: Program) -> str:
     """Return the SHA-256 of the canonical text, in hexadecimal; it is remembered for each program object."""
     if program not in _hashes:
-        program_text(program)
+        found = hashlib.sha256()
+        for piece in program_pieces(program):
+            found.update(piece.encode("ascii"))
+        _hashes[program] = found.hexdigest()
     return _hashes[program]
 
 

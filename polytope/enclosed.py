@@ -124,6 +124,32 @@ def enclose(
     return values
 
 
+def enclosed_output(
+    program: Program,
+    points: FloatArray,
+    arithmetic: Sequence[Arithmetic] | None = None,
+    roundings: Mapping[int, Rounding] | None = None,
+) -> Enclosure:
+    """Return the last of ``enclose``, point by point, holding no vector longer than it is read."""
+    parts: list[Enclosure] = []
+    for i in range(points.shape[1]):
+        start = Enclosure(points[:, [i]], np.zeros((len(points), 1)))
+        values: dict[int, Enclosure] = {}
+        for position in range(len(program.instructions)):
+            used = EXACT if arithmetic is None else arithmetic[position]
+            values[position] = step(program, position, values, start, used, (roundings or {}).get(position, PLAIN))
+            for spent in program.spent[position]:
+                del values[spent]
+        parts.append(values[len(program.instructions) - 1])
+    return joined_columns(parts)
+
+
+def joined_columns(parts: Sequence[Enclosure]) -> Enclosure:
+    """Return enclosures of one vector at several points as one."""
+    centre, radius = [part.centre for part in parts], [part.radius for part in parts]
+    return Enclosure(np.concatenate(centre, axis=1), np.concatenate(radius, axis=1))
+
+
 def step(
     program: Program,
     position: int,

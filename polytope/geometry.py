@@ -211,6 +211,8 @@ class _Extremes:
         position = self._positions.get((i, "upper" if sign > 0 else "lower"))
         if domain.fixed[i] or (position is not None and isinstance(self._polytope.verdicts[position], Kept)):
             return bound
+        if domain.is_axis_aligned and not self._whole.system.shape[0]:
+            return bound
         row = zeros(1, domain.size).num.copy()
         row[0, i] = sign
         gradient, constant = domain.reduce(Rationals(row), zeros(1))

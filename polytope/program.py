@@ -10,6 +10,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import product
 from typing import Literal
 
 import numpy as np
@@ -138,6 +139,17 @@ class Provenance:
 
     node: str
     shape: tuple[int, ...]
+
+    def units(self) -> list[str]:
+        """Name all entries, in order.
+
+        >>> Provenance("x", (1, 2, 2)).units(), Provenance("y", ()).units()
+        (['x[0,0]', 'x[0,1]', 'x[1,0]', 'x[1,1]'], ['y'])
+        """
+        shape = self.shape[1:] if len(self.shape) > 1 and self.shape[0] == 1 else self.shape
+        if not shape:
+            return [self.node]
+        return [f"{self.node}[{','.join(index)}]" for index in product(*(map(str, range(n)) for n in shape))]
 
     def unit(self, position: int) -> str:
         """Name one entry, e.g. ``relu1[3]`` or ``conv[2,0,5]`` (the leading batch axis of length 1 is left out)."""

@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from exactbox.polytope.canonical import hex_text, hex_texts, parse_rationals, program_hash, program_text
+from exactbox.polytope.canonical import hex_text, hex_texts, parse_rationals, program_hash, program_pieces
 from exactbox.polytope.decision import Decision
 from exactbox.polytope.distance import Distance
 from exactbox.polytope.domain import Domain
@@ -158,10 +158,11 @@ def write_certificate(
         InputError: a file cannot be written.
         BudgetError: a number has more digits than the format allows.
     """
-    target, program = Path(path), program_text(region.program)
+    target = Path(path)
     beside = target.parent / program_file(program_hash(region.program))
     certificate = certificate_text(region, claims, info)
-    write_all({beside: [program.encode("ascii")], target: [certificate.encode("ascii")]})
+    pieces = (piece.encode("ascii") for piece in program_pieces(region.program))
+    write_all({beside: pieces, target: [certificate.encode("ascii")]})
     return beside
 
 

@@ -13,7 +13,7 @@ from itertools import chain
 from pathlib import Path
 from typing import IO
 
-from exactbox.polytope.canonical import hex_texts, program_hash, program_text
+from exactbox.polytope.canonical import hex_texts, program_hash, program_pieces
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Space
 from exactbox.polytope.errors import InputError
@@ -160,4 +160,4 @@ def _finish(target: Path, space: Space, info: Info | None, found: tuple[int, str
     first = gzip.compress(json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n", mtime=0)
     beside = target.parent / program_file(sha256)
     pieces = iter(lambda: body.read(_PIECE), b"")
-    write_all({beside: [program_text(program).encode("ascii")], target: chain([first], pieces)})
+    write_all({beside: (piece.encode("ascii") for piece in program_pieces(program)), target: chain([first], pieces)})
