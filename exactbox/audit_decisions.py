@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +10,9 @@ import numpy.typing as npt
 
 from exactbox.audit_bench import Bench
 from exactbox.decisions import DecisionPlan
+from exactbox.importers.headcheck import output_entries
+from exactbox.importers.ops.labels import names_label
+from exactbox.importers.values import Choice
 
 Floats = npt.NDArray[np.float64]
 
@@ -36,10 +39,10 @@ def head_decision(bench: Bench, run: Mapping[str, Any], fallback: int, exactly: 
     """
     plan = bench.plan
     if bench.label is not None and plan.rule == bench.program.head.rule:
-        return _label_decision(bench, np.asarray(run[bench.label]).ravel(), exactly)
+        return _label_decision(bench, bench.label, np.asarray(run[bench.label]).ravel(), exactly)
     if bench.score is None or plan.rule == "none":
         return fallback
-    scores = _scores(run[bench.score])
+    scores = output_entries(run[bench.score], bench.program.head.labels).astype(np.float64)
     if scores.size != bench.program.output_size:
         return fallback
     flat = np.moveaxis(scores, bench.lowered.axis, -1).ravel() if scores.ndim > bench.lowered.axis else scores.ravel()
@@ -49,46 +52,11 @@ def head_decision(bench: Bench, run: Mapping[str, Any], fallback: int, exactly: 
     return float_decision(plan, flat)
 
 
-def _label_decision(bench: Bench, found: npt.NDArray[Any], exactly: int) -> int:
-    row = bench.model_row
+def _label_decision(bench: Bench, output: str, found: npt.NDArray[Any], exactly: int) -> int:
+    row, choice = bench.model_row, bench.lowered.lowering.values[output]
     place = row[0] // max(len(row), 1)
-    if place >= len(found):
+    if not isinstance(choice, Choice) or place >= len(found):
         return UNDECIDED
-    labels = bench.program.head.labels or tuple(str(i) for i in range(len(row)))
-    named = [row[i] for i in naming(labels, found[place])]
+    cell: object = found.tolist()[place]
+    named = [row[i] for i, name in enumerate(choice.names) if names_label(name, choice.dtype, cell)]
     return exactly if exactly in named else named[0] if named else UNDECIDED
-
-
-def naming(labels: Sequence[str], cell: object) -> list[int]:
-    """Return which class names a label of the runtime is: texts as they are, numbers and truth values by their value.
-
-    >>> naming(("0", "1", "2"), np.float32(1.0)), naming(("0.1", "0.2"), np.float32(0.2)), naming(("1", "01"), "1")
-    ([1], [1], [0])
-    """
-    if isinstance(cell, (bytes, str)):
-        text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else cell
-        return [i for i, label in enumerate(labels) if label == str(text)]
-    if isinstance(cell, (bool, np.bool_)):
-        spelled = {str(int(cell)), str(bool(cell)), str(bool(cell)).lower()}
-        return [i for i, label in enumerate(labels) if label in spelled]
-    if isinstance(cell, (int, np.integer)):
-        spelled = {str(int(cell)), str(float(cell))}
-        return [i for i, label in enumerate(labels) if label in spelled]
-    return [i for i, label in enumerate(labels) if _is_number(label, cell)]
-
-
-def _is_number(label: str, cell: Any) -> bool:
-    """Say whether a text is a float's value, in the float's own type."""
-    try:
-        value = float(label)
-    except ValueError:
-        return False
-    with np.errstate(over="ignore"):
-        return bool(np.asarray(value).astype(np.asarray(cell).dtype) == cell)
-
-
-def _scores(output: Any) -> Floats:
-    """Return an output as floats; a ZipMap gives one dictionary a row."""
-    if isinstance(output, list):
-        return np.array([list(one.values()) for one in output], dtype=np.float64)
-    return np.asarray(output, dtype=np.float64)

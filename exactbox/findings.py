@@ -9,6 +9,7 @@ from exactbox.certifying import Certified
 from exactbox.nearest import NearFacet, near_facets, row_name
 from exactbox.polytope.decision import NO_RIVAL
 from exactbox.polytope.distance import Distance
+from exactbox.polytope.program import Program
 from exactbox.polytope.rational import parse_number
 from exactbox.polytope.rows import RowSource
 from exactbox.polytope.verdicts import Dropped, Free, Same
@@ -107,14 +108,13 @@ def binding_words(found: Certified, one: Distance) -> str:
 
 def not_claimed(found: Certified) -> list[str]:
     """Say what the statement does not cover, one sentence each."""
-    head, source = found.program.head, found.model.source
+    head = found.program.head
     said = ["what a runtime computes in floating point: the statement is about real arithmetic on the stored weights"]
     if head.ops:
         said.append(f"values above the logits ({', '.join(head.ops)}): the statement is about the logits under them")
     if found.model.preprocessing is not None:
         said.append("rounding in a preprocessing that is carried out in floating point: it is exact in the statement")
-    if source.replaced_constants:
-        said.append(_replaced(found))
+    said += replaced_words(found.program)
     if len(found.stated) < found.program.output_size:
         said.append(_unstated(found))
     said.append("anything outside the region and its domain")
@@ -131,12 +131,15 @@ def _unstated(found: Certified) -> str:
     return f"weights and intercepts of {rest} outputs: stated are those of {names}; --target K (target=K) states K's"
 
 
-def _replaced(found: Certified) -> str:
-    constants = found.model.source.replaced_constants
-    shown = "; ".join(f"{one.node}: {one.expression}" for one in constants[:3])
-    more = f"; and {len(constants) - 3} more" if len(constants) > 3 else ""
-    text = f"the network f itself: constants that are not rational ({shown}{more}) were replaced by 80-bit rationals"
-    return f"{text}, so that every statement, and every tie, is about the network f~ with those"
+def replaced_words(program: Program) -> list[str]:
+    """Say, in at most one sentence, that constants were replaced: the statement is about f~."""
+    if not program.replaced:
+        return []
+    bits = program.replaced[0].bits
+    shown = "; ".join(f"{one.node}: {one.count} of the form {one.formula}" for one in program.replaced[:3])
+    more = f"; and those of {len(program.replaced) - 3} more nodes" if len(program.replaced) > 3 else ""
+    return [f"the network f itself: constants that are not rational ({shown}{more}) were replaced by {bits}-bit "
+            "rationals, so that every statement, and every tie, is about the network f~ with those"]  # fmt: skip
 
 
 def tie_words(found: Certified) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+import re
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NoReturn
@@ -12,7 +14,11 @@ from exactbox.importers.builder import Builder
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.values import INTEGER_TYPES, Absent, Constant, Data, Held, Items, RefusedError, Tensor, Value
+from exactbox.polytope.program import Replaced
 from exactbox.polytope.rational import float_fraction
+
+ROOT_BITS = 80
+"""Significant bits of the rationals that stand for irrational constants."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +36,17 @@ class ReplacedConstant:
     expression: str
     radicand: Fraction
     value: Fraction
+
+    @property
+    def formula(self) -> str:
+        """The expression without the place of its entry, e.g. ``1/sqrt(variance + epsilon)``."""
+        return re.sub(r"\[\d+\]", "", self.expression)
+
+
+def replaced_by_node(constants: Sequence[ReplacedConstant]) -> tuple[Replaced, ...]:
+    """Count replaced constants by node and formula, in the order in which they are met."""
+    counts = Counter((item.node, item.formula) for item in constants)
+    return tuple(Replaced(node, formula, count, ROOT_BITS) for (node, formula), count in counts.items())
 
 
 Inside = Callable[[Graph, Mapping[str, Tensor], str], list[Tensor]]

@@ -11,6 +11,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from exactbox.importers.ops.labels import names_label
 from exactbox.importers.values import AnyArray, FloatArray
 from exactbox.polytope.enclosed import Enclosure
 from exactbox.polytope.errors import InternalError
@@ -19,7 +20,7 @@ from exactbox.polytope.program import Program
 _SATURATED = 8.0
 _FAR = 0.5
 PLAIN_OPS = frozenset(
-    {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "LabelEncoder", "Gather", "LinearClassifier", "ZipMap"}
+    {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "Cast", "Gather", "LabelEncoder", "LinearClassifier", "ZipMap"}
 )
 """Parts of a tail that pick, name or move logits, and compute nothing."""
 
@@ -35,8 +36,8 @@ def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequenc
     for point, output in enumerate(outputs):
         centre = logits.centre[:, point].reshape(-1, shape[-1] if shape else 1)
         radius = logits.radius[:, point].reshape(centre.shape)
-        found = _entries(output)
-        label_output = found.dtype.kind in "iuOUSb" or found.size != centre.size
+        found = output_entries(output, program.head.labels)
+        label_output = bool(program.head.dtype)
         if label_output and program.head.rule in ("argmax", "argmin"):
             agrees = _labels_agree(program, centre, radius, found.ravel(), plain)
         elif not label_output:
@@ -51,28 +52,29 @@ def check_head(where: str, program: Program, logits: Enclosure, outputs: Sequenc
             )
 
 
-def _entries(output: Any) -> AnyArray:
-    """Return an output as an array; a ZipMap gives one dictionary a row."""
+def output_entries(output: Any, labels: Sequence[str]) -> AnyArray:
+    """Return an output as an array; a ZipMap gives one dictionary a row, in the order of its keys."""
     if isinstance(output, list):
-        rows = cast("list[Mapping[object, float]]", output)
-        return np.array([list(row.values()) for row in rows], dtype=np.float64)
+        rows = cast("list[Mapping[str | int, float]]", output)
+        return np.array([_row(row, labels) for row in rows], dtype=np.float64)
     return np.asarray(output)
+
+
+def _row(row: Mapping[str | int, float], labels: Sequence[str]) -> list[float]:
+    values = {str(key): value for key, value in row.items()}
+    return [values[label] for label in labels] if values.keys() == set(labels) else list(row.values())
 
 
 def _labels_agree(program: Program, centre: FloatArray, radius: FloatArray, found: AnyArray, plain: bool) -> bool:
     sign = 1 if program.head.rule == "argmax" else -1
-    labels = program.head.labels or tuple(str(i) for i in range(centre.shape[1]))
+    labels, dtype = program.head.labels or tuple(str(i) for i in range(centre.shape[1])), program.head.dtype or "int64"
     for row, spread, label in zip(sign * centre, radius, found.tolist(), strict=False):
         best = int(np.argmax(row))
         rivals = np.delete(row + spread, best)
         clear = row[best] - spread[best] > rivals.max(initial=-np.inf) + (0.0 if plain else _FAR)
-        if clear and (plain or np.abs(row).max() <= _SATURATED) and _text(label) != labels[best]:
+        if clear and (plain or np.abs(row).max() <= _SATURATED) and not names_label(labels[best], dtype, label):
             return False
     return True
-
-
-def _text(label: object) -> str:
-    return label.decode() if isinstance(label, bytes) else str(int(label)) if isinstance(label, bool) else str(label)
 
 
 def _order_agrees(centre: FloatArray, radius: FloatArray, scores: FloatArray, plain: bool) -> bool:

@@ -16,7 +16,18 @@ from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
 from exactbox.importers.ops.shape import held
 from exactbox.importers.registry import Outcome, folding_of, heading_of, lowering_of, refusal_of, stated_refusal
-from exactbox.importers.values import NEVER_WINS, Above, Choice, Constant, Data, RefusedError, Scores, Tensor, Value
+from exactbox.importers.values import (
+    NEVER_WINS,
+    Above,
+    Choice,
+    Constant,
+    Data,
+    RefusedError,
+    Scores,
+    Tail,
+    Tensor,
+    Value,
+)
 from exactbox.importers.versions import outside
 from exactbox.polytope import enclosed
 from exactbox.polytope.errors import InputError, LimitError, Refusal, UnsupportedModelError
@@ -301,18 +312,23 @@ def _listed(outcome: Tensor | Sequence[Tensor | None]) -> Sequence[Tensor | None
 
 def _moved_scores(call: Call, lower: Callable[[Call], Outcome], scores: Scores) -> Sequence[Tensor | None]:
     """Move the logits, and the numbers that say which of them compare, alike."""
-    numbers = np.zeros(scores.shape, dtype=np.int64) if scores.fibre is None else scores.fibre
-    parts = (scores.data, Data((0,), np.asarray(numbers), scores.data.dtype))
-    logits, fibres = (_listed(lower(replace(call, inputs=(part, *call.inputs[1:])))) for part in parts)
-    return [
-        replace(scores, data=logit, fibre=None if scores.fibre is None else fibre.index)
-        for logit, fibre in zip(logits, fibres, strict=True)
-        if isinstance(logit, Data) and isinstance(fibre, Data)
-    ]
+    fibres = [tail.fibre for tail in scores.tails if tail.fibre is not None]
+    parts = (scores.data, *(Data((0,), np.asarray(fibre), scores.data.dtype) for fibre in fibres))
+    logits, *moved = (_listed(lower(replace(call, inputs=(part, *call.inputs[1:])))) for part in parts)
+    found: list[Tensor | None] = []
+    for place, logit in enumerate(logits):
+        numbers = iter([numbered[place] for numbered in moved])
+        tails = [tail if tail.fibre is None else _refibred(tail, next(numbers)) for tail in scores.tails]
+        found.append(replace(scores, data=logit, tails=tuple(tails)) if isinstance(logit, Data) else None)
+    return found
+
+
+def _refibred(tail: Tail, numbers: Tensor | None) -> Tail:
+    return replace(tail, fibre=numbers.index) if isinstance(numbers, Data) else tail
 
 
 # How the order of a tail's scores can be followed.
-_SAME = frozenset({"Identity", "Cast"})
+_SAME = frozenset({"Identity"})
 _RESHAPES = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze"})
 _MOVES_OF_SCORES = frozenset({"Transpose", "Slice", "Split", "Gather"})
 

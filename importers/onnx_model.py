@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from exactbox.importers.beginning import begin
-from exactbox.importers.call import ReplacedConstant
+from exactbox.importers.call import ReplacedConstant, replaced_by_node
 from exactbox.importers.fixing import pins, with_hints
 from exactbox.importers.limits import DEFAULT_LIMITS, Limits
 from exactbox.importers.lower import Lowering, refuse_infinite
@@ -165,10 +165,12 @@ def _lower_output(file: OnnxFile, name: str, how: str, dims: Mapping[str, int], 
     refuse_infinite(file.path, lowering, found.data)
     builder.fresh(found.data)
     program = builder.program(Port(name, found.data.shape, found.data.dtype), head)
+    program = replace(program, replaced=replaced_by_node(lowering.replaced))
     notes = list(begun.notes)
     notes += [f"output '{item}' is not explained" for item in graph.outputs if item != name]
     notes += [learnt] if learnt else []
     above = f": logits under {', '.join(head.ops)}" if head.ops else ""
-    choice = f"output '{name}' chosen ({how}){above}"
+    order = f"; numbered with axis {head.moved} of its shape {head.shape} moved last" if head.moved is not None else ""
+    choice = f"output '{name}' chosen ({how}){above}{order}"
     notes = [*graph.notes, *notes, *lowering.notes, *doubt_words(lowering.doubts)]
     return Lowered(file, lowering, program, choice, tuple(notes), found.axis)

@@ -9,8 +9,8 @@ import numpy as np
 
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.lower import Lowering
-from exactbox.importers.ops.head import comparable
 from exactbox.importers.registry import refusal_of
+from exactbox.importers.tails import comparable, recorded
 from exactbox.importers.values import (
     INTEGER_TYPES,
     Absent,
@@ -71,17 +71,22 @@ def explained(where: str, lowering: Lowering, name: str) -> Explained:
     found: Tensor = lowering.values[name]
     match found:
         case Data():
-            return Explained(found, Head(), len(found.shape) - 1)
-        case Choice(data, rule, tie, _, ops, _, labels):
-            return Explained(data, Head(ops, rule, tie, labels), len(data.shape) - 1)
-        case Scores(data, _, ops, _, _, labels):
+            return Explained(found, Head(shape=found.shape), len(found.shape) - 1)
+        case Choice(data, rule, tie, shape, steps, _, labels, dtype):
+            return Explained(data, Head(steps, rule, tie, labels, shape, dtype), len(data.shape) - 1)
+        case Scores(data, _, _, _, labels):
             axis = _decision_axis(where, found)
+            steps, partial = recorded(found)
+            last = len(data.shape) - 1
             moved = Data(data.srcs, np.moveaxis(data.index, axis, -1), data.dtype) if data.shape else data
-            return Explained(moved, Head(ops, "none", "first", labels), axis)
+            head = Head(steps, "none", "first", labels if axis == last else (), data.shape,
+                        moved=None if axis == last else axis, partial=partial)  # fmt: skip
+            return Explained(moved, head, axis)
         case Constant():
             if found.dtype == "string":
                 raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
-            return Explained(_constant_output(where, lowering, name, found), Head(), len(found.shape) - 1)
+            data = _constant_output(where, lowering, name, found)
+            return Explained(data, Head(shape=found.shape), len(found.shape) - 1)
         case Items() | Absent():
             why = "expected a tensor, got a sequence or an optional; add SequenceAt or OptionalGetElement to the model"
             raise UnsupportedModelError(where, [Refusal(name, "output", why)])

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from exactbox.polytope.errors import ExactboxError, InputError
-from exactbox.polytope.program import IndexArray
+from exactbox.polytope.program import HeadStep, IndexArray
 from exactbox.polytope.rational import Rationals, exact
 
 AnyArray = npt.NDArray[Any]
@@ -185,32 +184,53 @@ def raise_unless(condition: bool, why: str) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Tail:
+    """One operator of a monotone tail.
+
+    Args:
+        step: what it is; where it sums or compares entries, ``over`` is told once all moves above it are known.
+        fibre: shaped like the tensor; it sums over, or compares, the entries whose numbers agree (a Softmax divides by
+            one sum along each fibre). None where it takes each entry by itself.
+        sizes: how many entries each fibre had there.
+    """
+
+    step: HeadStep
+    fibre: IndexArray | None = None
+    sizes: IndexArray | None = None
+
+
+@dataclass(frozen=True, eq=False)
 class Scores:
     """A tensor above the logits: strictly increasing functions of them, so that comparisons carry over.
 
     Args:
         data: the logits, shaped like the tensor.
-        fibre: shaped like the tensor; two entries compare like their logits only where their numbers agree (a
-            Softmax divides by one sum along each fibre). None where all entries compare.
-        ops: operators from the logits upwards.
+        tails: operators from the logits upwards.
         positive: whether every entry is larger than 0.
         origin: the nodes that made it, as (name, operator), to be named where the result is used otherwise.
         labels: class names along the last axis, or empty.
-        added: the constant of each ``Add`` among ``ops``.
     """
 
     data: Data
-    fibre: IndexArray | None
-    ops: tuple[str, ...]
+    tails: tuple[Tail, ...]
     positive: bool
     origin: tuple[tuple[str, str], ...]
     labels: tuple[str, ...] = ()
-    added: tuple[Fraction, ...] = ()
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The tensor's shape."""
         return self.data.shape
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """The operators' names."""
+        return tuple(tail.step.op for tail in self.tails)
+
+    @property
+    def fibre(self) -> IndexArray | None:
+        """Shaped like the tensor; two entries compare like their logits only where their numbers agree; None: all."""
+        return next((tail.fibre for tail in reversed(self.tails) if tail.fibre is not None), None)
 
 
 @dataclass(frozen=True, eq=False)
@@ -222,15 +242,24 @@ class Choice:
         rule: "argmax" or "argmin".
         tie: which index wins among equals.
         shape: of the tensor itself.
+        steps: operators from the logits upwards.
+        labels: what stands for each index, in the order of the logits; empty for the index itself.
+        dtype: element type of the tensor, and so of the labels.
     """
 
     data: Data
     rule: Literal["argmax", "argmin"]
     tie: Literal["first", "last"]
     shape: tuple[int, ...]
-    ops: tuple[str, ...]
+    steps: tuple[HeadStep, ...]
     origin: tuple[tuple[str, str], ...]
     labels: tuple[str, ...] = ()
+    dtype: str = "int64"
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """One name a class."""
+        return self.labels or tuple(str(i) for i in range(self.data.shape[-1]))
 
 
 @dataclass(frozen=True, eq=False)
@@ -264,7 +293,6 @@ class Comparison:
 
 Above = Scores | Choice | Total | Comparison
 """What lies above the numbers that a program computes."""
-
 
 
 @dataclass(frozen=True, eq=False)

@@ -22,6 +22,7 @@ from exactbox.polytope.program import (
     Add,
     Gather,
     Head,
+    HeadStep,
     IndexArray,
     Input,
     Instruction,
@@ -29,6 +30,7 @@ from exactbox.polytope.program import (
     Max,
     Port,
     Program,
+    Replaced,
     Rule,
     Scale,
     Shift,
@@ -37,13 +39,14 @@ from exactbox.polytope.rational import Rationals, int_array
 
 Name = TypeVar("Name")
 
-PROGRAM_FORMAT = "exactbox-program-1"
+PROGRAM_FORMAT = "exactbox-program-2"
 MAX_DIGITS = 8192
 """The largest number of hexadecimal digits of a numerator or denominator."""
 
 _RATIONAL = re.compile(r"(0|-?[1-9a-f][0-9a-f]*)(?:/([1-9a-f][0-9a-f]*))?")
 _RULES: tuple[Rule, ...] = ("argmax", "argmin", "sign", "none")
 _TIES: tuple[Literal["first", "last"], ...] = ("first", "last")
+_HOLDS = ("all", "part")
 _hashes: WeakKeyDictionary[Program, str] = WeakKeyDictionary()
 
 
@@ -66,12 +69,10 @@ def program_pieces(program: Program) -> Iterator[str]:
         "format": PROGRAM_FORMAT,
         "inputs": [{"name": p.name, "shape": list(p.shape), "dtype": p.dtype} for p in program.inputs],
         "output": {"name": program.output.name, "shape": list(program.output.shape)},
-        "head": {
-            "ops": list(program.head.ops),
-            "rule": program.head.rule,
-            "tie": program.head.tie,
-            "labels": list(program.head.labels),
-        },
+        "head": _write_head(program.head),
+        "replaced": [
+            {"node": r.node, "formula": r.formula, "count": r.count, "bits": r.bits} for r in program.replaced
+        ],
         "instructions": [],
     }
     start, end = json.dumps(content, separators=(",", ":")).rsplit("[]", 1)
@@ -211,6 +212,26 @@ def _write(instruction: Instruction) -> dict[str, Any]:
             return {"op": "max", "src": src, "groups": _ragged(groups)}
 
 
+def _write_head(head: Head) -> dict[str, Any]:
+    steps = [
+        {"op": step.op, "domain": step.domain, "version": step.version, "settings": list(step.settings),
+         "over": None if step.over is None else list(step.over)}
+        for step in head.steps
+    ]  # fmt: skip
+    return {
+        "steps": steps,
+        "rule": head.rule,
+        "tie": head.tie,
+        "labels": list(head.labels),
+        "output": {
+            "shape": None if head.shape is None else list(head.shape),
+            "dtype": head.dtype,
+            "moved": head.moved,
+            "holds": "part" if head.partial else "all",
+        },
+    }
+
+
 def _ragged(groups: IndexArray) -> list[list[int]]:
     """Drop the padding of the shorter groups."""
     rows: list[list[int]] = groups.tolist()
@@ -225,14 +246,42 @@ def _padded(rows: Sequence[Sequence[int]]) -> IndexArray:
 
 
 def _read_program(content: Mapping[str, Any]) -> Program:
-    head = content["head"]
-    rule, tie = _one_of(head["rule"], _RULES), _one_of(head["tie"], _TIES)
     return Program(
         tuple(_port(p["name"], p["shape"], p["dtype"]) for p in content["inputs"]),
         tuple(_read(item) for item in content["instructions"]),
         _port(content["output"]["name"], content["output"]["shape"]),
-        Head(_strings(head["ops"]), rule, tie, _strings(head["labels"])),
+        _read_head(content["head"]),
+        replaced=tuple(_read_replaced(item) for item in content["replaced"]),
     )
+
+
+def _read_head(head: Mapping[str, Any]) -> Head:
+    output = head["output"]
+    (dtype,) = _strings([output["dtype"]])
+    return Head(
+        tuple(_read_step(step) for step in head["steps"]),
+        _one_of(head["rule"], _RULES),
+        _one_of(head["tie"], _TIES),
+        _strings(head["labels"]),
+        _shape(output["shape"]),
+        dtype,
+        None if output["moved"] is None else _integer(output["moved"]),
+        _one_of(output["holds"], _HOLDS) == "part",
+    )
+
+
+def _read_replaced(item: Mapping[str, Any]) -> Replaced:
+    node, formula = _strings([item["node"], item["formula"]])
+    return Replaced(node, formula, _integer(item["count"]), _integer(item["bits"]))
+
+
+def _read_step(step: Mapping[str, Any]) -> HeadStep:
+    op, domain = _strings([step["op"], step["domain"]])
+    return HeadStep(op, domain, _integer(step["version"]), _strings(step["settings"]), _shape(step["over"]))
+
+
+def _shape(values: Sequence[object] | None) -> tuple[int, ...] | None:
+    return None if values is None else tuple(map(_integer, values))
 
 
 def _read(item: Mapping[str, Any]) -> Instruction:

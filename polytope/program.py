@@ -117,20 +117,69 @@ class Port:
 
 
 @dataclass(frozen=True)
+class HeadStep:
+    """One operator above the logits.
+
+    Args:
+        op: its name.
+        domain: its operator set; empty for the standard's own.
+        version: of that operator set, which says what the name means.
+        settings: what else says what it computes, as ``name=value``: attributes, constants.
+        over: the axes of the output tensor along which it compares or sums entries; None where it takes each by itself.
+    """
+
+    op: str
+    domain: str = ""
+    version: int = 0
+    settings: tuple[str, ...] = ()
+    over: tuple[int, ...] | None = None
+
+
+@dataclass(frozen=True)
 class Head:
     """The monotone tail above the explained output, and the decision that it stands for.
 
     Args:
-        ops: operator names from the logits upwards, e.g. ("Softmax", "ArgMax").
+        steps: its operators, from the logits upwards.
         rule: the decision that the tail itself makes, "none" where it makes none.
         tie: which index an arg max or arg min takes among equals.
         labels: class names in the order of the logits, or empty.
+        shape: of the model's own output tensor, or None where that is the logits' shape.
+        dtype: element type of that tensor; empty where it is the logits' own.
+        moved: the axis of that tensor which is the logits' last one, where it is not its own last; else None.
+        partial: whether the tail divides by sums over logits that the output does not hold.
     """
 
-    ops: tuple[str, ...] = ()
+    steps: tuple[HeadStep, ...] = ()
     rule: Rule = "none"
     tie: Literal["first", "last"] = "first"
     labels: tuple[str, ...] = ()
+    shape: tuple[int, ...] | None = None
+    dtype: str = ""
+    moved: int | None = None
+    partial: bool = False
+
+    @property
+    def ops(self) -> tuple[str, ...]:
+        """The operators' names."""
+        return tuple(step.op for step in self.steps)
+
+
+@dataclass(frozen=True)
+class Replaced:
+    """Irrational constants of one node that rationals stand for.
+
+    Args:
+        node: the model's node.
+        formula: what the constants are, e.g. ``1/sqrt(variance + epsilon)``.
+        count: how many.
+        bits: significant bits of the rationals, which are the floors of the constants.
+    """
+
+    node: str
+    formula: str
+    count: int
+    bits: int
 
 
 @dataclass(frozen=True)
@@ -170,6 +219,7 @@ class Program:
         output: name and shape of the last vector.
         head: the monotone tail above it.
         provenance: one entry an instruction, or empty; informative, no part of the program's identity.
+        replaced: the irrational constants that rationals stand for; where there are any, the function is called f~.
 
     Raises:
         InputError: a size, index or reference does not fit; the message names the instruction.
@@ -180,6 +230,7 @@ class Program:
     output: Port
     head: Head = Head()
     provenance: tuple[Provenance, ...] = ()
+    replaced: tuple[Replaced, ...] = ()
     sizes: tuple[int, ...] = field(init=False)
 
     def __post_init__(self) -> None:

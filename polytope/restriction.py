@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -47,7 +48,8 @@ def restrict(program: Program, origin: Rationals, directions: Rationals) -> Prog
     if provenance:
         first = Provenance("slice", (1, count))
         provenance = (first, provenance[0], provenance[0], *provenance[1:])
-    return Program((Port("slice", (1, count)),), (*front, *rest), program.output, program.head, provenance)
+    inputs = (Port("slice", (1, count)),)
+    return replace(program, inputs=inputs, instructions=(*front, *rest), provenance=provenance)
 
 
 def through_points(points: Rationals) -> tuple[Rationals, Rationals]:

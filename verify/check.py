@@ -163,24 +163,58 @@ class Program:
     """The network of a program file; with the winners of every max given, an affine one."""
 
     def __init__(self, data: bytes) -> None:
-        top = fields(read_json(data, "program"), "program", "format", "inputs", "output", "head", "instructions")
-        version, inputs, output, head, steps = top
-        form(version == "exactbox-program-1", "program: another format")
+        content = read_json(data, "program")
+        version = content.get("format") if type(content) is dict else None
+        form(version != "exactbox-program-1", "program: exactbox-program-1, an older version of the format, which says "
+             "neither how the head computes nor which constants were replaced: certify the model again")  # fmt: skip
+        form(version == "exactbox-program-2", "program: another format")
+        _, inputs, output, head, replaced, steps = fields(
+            content, "program", "format", "inputs", "output", "head", "replaced", "instructions")  # fmt: skip
         self.steps: list[Step] = []
         for i, item in enumerate(array(steps, "instructions")):
             self.steps.append(self._step(item, f"instruction {i}"))
             form(self.steps[-1].scale.bit_length() <= MAX_BITS, f"instruction {i}: the denominator is too large")
         form(self.steps, "a program needs an instruction")
         ports = [fields(port, "inputs", "name", "shape", "dtype") for port in array(inputs, "inputs")]
-        self.output, shape = fields(output, "output", "name", "shape")
-        ops, self.rule, tie, labels = fields(head, "head", "ops", "rule", "tie", "labels")
-        names = [self.output, *(text for name, _, dtype in ports for text in (name, dtype)), *array(ops, "head: ops")]
-        self.labels, _ = strings(labels, "head: labels"), strings(names, "names")
-        sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in [shape, *(dims for _, dims, _ in ports)]]
+        self.output, self.shape = fields(output, "output", "name", "shape")
+        strings([self.output, *(text for name, _, dtype in ports for text in (name, dtype))], "names")
+        shapes = [self.shape, *(dims for _, dims, _ in ports)]
+        sizes = [math.prod(integers(dims, "shape", 0, MAX_SIZE)) for dims in shapes]
         form((sizes[0], sum(sizes[1:])) == (self.steps[-1].size, self.steps[0].size), "a shape does not fit")
-        self.width = shape[-1] if shape else 1  # of a row of outputs
-        strings([self.rule], "head: rule", "argmax", "argmin", "sign", "none")
+        self.width = self.shape[-1] if self.shape else 1  # of a row of outputs
+        self._read_head(*fields(head, "head", "steps", "rule", "tie", "labels", "output"))
+        self.replaced = [fields(item, "replaced", "node", "formula", "count", "bits")
+                         for item in array(replaced, "replaced")]  # fmt: skip
+        for node, formula, *counts in self.replaced:
+            strings([node, formula], "replaced")
+            integers(counts, "replaced", 1, MAX_SIZE)
+
+    def _read_head(self, steps: Any, rule: Any, tie: Any, labels: Any, output: Any) -> None:
+        keys = ("op", "domain", "version", "settings", "over")
+        self.head = [fields(step, "head", *keys) for step in array(steps, "head: steps")]
+        for op, domain, version, settings, over in self.head:
+            strings([op, domain, *strings(settings, "head: settings")], "head: names")
+            integers([version, *([] if over is None else array(over, "head: over"))], "head: over", 0, MAX_SIZE)
+        self.labels = strings(labels, "head: labels")
+        (self.rule,) = strings([rule], "head: rule", "argmax", "argmin", "sign", "none")
         (self.tie,) = strings([tie], "head: tie", "first", "last")
+        shape, dtype, self.moved, holds = fields(output, "head: output", "shape", "dtype", "moved", "holds")
+        integers([*([] if shape is None else array(shape, "head: shape")), *([self.moved] * (self.moved is not None))],
+                 "head: output", 0, MAX_SIZE)  # fmt: skip
+        strings([dtype], "head: dtype")
+        strings([holds], "head: holds", "all", "part")
+
+    def in_words(self) -> Iterator[str]:
+        """State what the outputs are: how they are numbered, what the model computes of them, what was replaced."""
+        name = json.dumps(self.output)
+        names = [json.dumps(" ".join([f"{op}-{version}", *settings])) for op, _, version, settings, _ in self.head]
+        if names:
+            yield f"outputs are the numbers under the head of {name}, no part of what is proved: {', '.join(names)}"
+        if self.moved is not None:
+            yield f"outputs are numbered in C order of {self.shape}: axis {self.moved} of {name} was moved last"
+        for node, formula, count, bits in self.replaced:
+            yield (f"the network is f~: a rational of {bits} bits stands for each irrational {json.dumps(formula)} of "
+                   f"{json.dumps(node)}, {count} in all")  # fmt: skip
 
     def _step(self, item: Any, where: str) -> Step:
         op = strings([item.get("op") if type(item) is dict else None], where, *INSTRUCTIONS)[0]

@@ -24,7 +24,7 @@ def prove(file: Opened) -> list[str]:
     (part,) = fields(file.evidence, "evidence", "given")
     form(type(regions) is int and type(patterns) is str, "statement: expected a number of regions and a hash")
     tree = Tree(Program(file.program), domain, file.lines)
-    words = list(tree.domain.in_words())
+    words = [*tree.program.in_words(), *tree.domain.in_words()]
     if not given is part is None:
         words += beside("given")(tree, given, part)
     tree.grow()

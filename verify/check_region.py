@@ -138,7 +138,7 @@ class Region:
 def in_words(region: Region) -> Iterator[str]:
     """State what a region certificate proves, but for facets and distances."""
     domain, program, size = region.domain, region.program, region.domain.size
-    yield from domain.in_words()
+    yield from (*program.in_words(), *domain.in_words())
     yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
     yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
            f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip

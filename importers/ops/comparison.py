@@ -19,8 +19,20 @@ from onnx import TensorProto
 from exactbox.importers.builder import Builder
 from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import common_shape, largest, operands, plus
+from exactbox.importers.ops.head import cast_tail
 from exactbox.importers.registry import heads
-from exactbox.importers.values import NEVER_WINS, Comparison, Constant, Data, Tensor, Total, Value, raise_unless
+from exactbox.importers.values import (
+    NEVER_WINS,
+    Choice,
+    Comparison,
+    Constant,
+    Data,
+    Scores,
+    Tensor,
+    Total,
+    Value,
+    raise_unless,
+)
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, Gather, IndexArray, Scale, Shift
 from exactbox.polytope.rational import Rationals, from_fractions, zeros
@@ -54,8 +66,10 @@ def opposite(call: Call) -> Tensor | None:
 
 @heads("Cast")
 def as_number(call: Call) -> Tensor | None:
-    """A comparison as 1 or 0; a sum of positive scores as a truth value is not 0."""
+    """A comparison as 1 or 0; a sum of positive scores as a truth value is not 0; scores and labels as another type."""
     given = call.tensor(0)
+    if isinstance(given, (Scores, Choice)):
+        return cast_tail(call, given)
     if isinstance(given, Total) and call.node.integer("to", 0) == TensorProto.BOOL:
         return Constant(np.ones(given.shape, dtype=np.bool_), "bool")
     if not isinstance(given, Comparison):

@@ -8,9 +8,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.call import ROOT_BITS, Call, ReplacedConstant
 from exactbox.importers.ops.elementwise import CURVED, operand_rounding
-from exactbox.importers.ops.normalization import ROOT_BITS
 from exactbox.importers.ops.shape import FORMAT_TINY, tell_infinite
 from exactbox.importers.registry import folds, lowers
 from exactbox.importers.values import Constant, Data

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from exactbox.importers.call import Call
+from exactbox.importers.graph import dtype_name
 from exactbox.importers.ops.category import label_table
+from exactbox.importers.ops.labels import cast_labels, exact_labels, label_text
 from exactbox.importers.registry import ML, heads
-from exactbox.importers.values import Choice, Constant, Data, Scores, Tensor, Total
-from exactbox.polytope.program import IndexArray
+from exactbox.importers.tails import comparable, fibres, named, recorded, step_of, tail_of
+from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Data, Scores, Tensor, Total
 
 _POSITIVE = {"Sigmoid", "Exp", "Softmax"}
 
@@ -21,24 +22,28 @@ _POSITIVE = {"Sigmoid", "Exp", "Softmax"}
 def entrywise(call: Call) -> Tensor | None:
     """A strictly increasing function of each entry."""
     given, op = call.tensor(0), call.node.op
+    own = tail_of(call)
     if isinstance(given, Scores) and (op != "Log" or given.positive):
-        return replace(given, ops=(*given.ops, op), positive=op in _POSITIVE, origin=_named(call, given))
+        return replace(given, tails=(*given.tails, own), positive=op in _POSITIVE, origin=named(call, given))
     if isinstance(given, Data) and given.is_float and op != "Log":
-        return Scores(given, None, (op,), op in _POSITIVE, _named(call))
+        return Scores(given, (own,), op in _POSITIVE, named(call))
     return None
 
 
 @heads("Softmax", "LogSoftmax")
 def softmax(call: Call) -> Tensor | None:
-    """Divides increasing functions of the entries by one sum along each fibre."""
+    """Divides increasing functions of the entries by one sum along each fibre.
+
+    Before version 13 the tensor was flattened to a matrix at the axis, and each row had one sum.
+    """
     given = call.tensor(0)
     if not isinstance(given, Data) or not given.is_float:
         return None
     shape = given.shape
     modern = call.node.version >= 13
     axis = call.axis(call.node.integer("axis", -1 if modern else 1), len(shape))
-    fibre = _fibres(shape, (axis,) if modern else tuple(range(axis, len(shape))))
-    return Scores(given, fibre, (call.node.op,), call.node.op == "Softmax", _named(call))
+    fibre = fibres(shape, (axis,) if modern else tuple(range(axis, len(shape))))
+    return Scores(given, (tail_of(call, f"axis={axis}", fibre=fibre),), call.node.op == "Softmax", named(call))
 
 
 @heads("ArgMax", "ArgMin")
@@ -54,11 +59,11 @@ def arg_extremum(call: Call) -> Tensor | None:
     moved = Data(data.srcs, np.moveaxis(data.index, axis, -1), data.dtype)
     keep = call.node.flag("keepdims", 1)
     shape = tuple(1 if i == axis else n for i, n in enumerate(data.shape) if keep or i != axis)
-    below = given.ops if isinstance(given, Scores) else ()
-    labels = given.labels if isinstance(given, Scores) else ()
+    below = recorded(given)[0] if isinstance(given, Scores) else ()
+    labels = given.labels if isinstance(given, Scores) and axis == len(data.shape) - 1 else ()
     tie: Literal["first", "last"] = "last" if call.node.flag("select_last_index", 0) else "first"
     rule: Literal["argmax", "argmin"] = "argmax" if op == "ArgMax" else "argmin"
-    return Choice(moved, rule, tie, shape, (*below, op), _named(call, given), labels)
+    return Choice(moved, rule, tie, shape, (*below, step_of(call, f"axis={axis}")), named(call, given), labels)
 
 
 @heads("Sub")
@@ -69,7 +74,7 @@ def complement(call: Call) -> Tensor | None:
         return None
     if one.size != 1 or one.rationals().fractions() != [1] or len(one.shape) > len(given.shape):
         return None
-    return replace(given, data=call.builder.negate(given.data), origin=_named(call, given))
+    return replace(given, data=call.builder.negate(given.data), origin=named(call, given))
 
 
 @heads("Add")
@@ -86,8 +91,8 @@ def offset(call: Call) -> Tensor | None:
         return given
     if len(values) > 1 or isinstance(given, Total):
         return None
-    added, positive = (*given.added, *values), given.positive and min(values) > 0
-    return replace(given, ops=(*given.ops, "Add"), positive=positive, origin=_named(call, given), added=added)
+    own, positive = tail_of(call, f"by={min(values)}"), given.positive and min(values) > 0
+    return replace(given, tails=(*given.tails, own), positive=positive, origin=named(call, given))
 
 
 @heads("Reciprocal")
@@ -97,7 +102,8 @@ def reciprocal(call: Call) -> Tensor | None:
     if not isinstance(given, Scores) or not given.positive:
         return None
     data = call.builder.negate(given.data)
-    return replace(given, data=data, ops=(*given.ops, "Reciprocal"), origin=_named(call, given))
+    own = tail_of(call, "logits=negated")
+    return replace(given, data=data, tails=(*given.tails, own), origin=named(call, given))
 
 
 @heads("Concat")
@@ -108,7 +114,8 @@ def concat(call: Call) -> Tensor | None:
     if not scores or len(scores) != len(parts):
         return None
     first = scores[0]
-    if any(part.fibre is not None or (part.ops, part.added) != (first.ops, first.added) for part in scores):
+    steps = [[tail.step for tail in part.tails] for part in scores]
+    if any(part.fibre is not None for part in scores) or any(one != steps[0] for one in steps):
         return None
     axis = call.axis(call.node.integer("axis", 1), len(first.shape))
     around = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in scores}
@@ -124,7 +131,7 @@ def normalizer(call: Call) -> Tensor | None:
     given = call.tensor(0)
     if not isinstance(given, Scores) or not given.positive or call.node.text("norm", "MAX") == "L2":
         return None
-    return _normalised(call, given)
+    return _normalised(call, given, call.node.text("norm", "MAX"))
 
 
 @heads("ReduceSum")
@@ -145,16 +152,16 @@ def share(call: Call) -> Tensor | None:
     """Scores divided by their own sum."""
     given, total = call.tensor(0), call.tensor(1)
     if isinstance(given, Scores) and isinstance(total, Total) and total.scores is given:
-        return _normalised(call, given)
+        return _normalised(call, given, "L1")
     return None
 
 
-def _normalised(call: Call, given: Scores) -> Scores | None:
+def _normalised(call: Call, given: Scores, norm: str) -> Scores | None:
     rank = len(given.shape)
-    if not rank or not comparable(given.fibre, rank - 1):
+    if norm not in ("L1", "MAX") or not rank or not comparable(given.fibre, rank - 1):
         return None
-    fibre = _fibres(given.shape, (rank - 1,))
-    return replace(given, fibre=fibre, ops=(*given.ops, "Normalizer"), origin=_named(call, given))
+    own = tail_of(call, f"norm={norm}", fibre=fibres(given.shape, (rank - 1,)), op="Normalizer")
+    return replace(given, tails=(*given.tails, own), origin=named(call, given))
 
 
 @heads("ZipMap", domain=ML)
@@ -163,14 +170,15 @@ def zip_map(call: Call) -> Tensor | None:
     given = call.tensor(0)
     names = class_names(call, "classlabels_strings", "classlabels_int64s")
     if isinstance(given, Data):
-        given = Scores(given, None, (), False, ())
+        given = Scores(given, (), False, ())
     if not isinstance(given, Scores) or not given.shape:
         return None
     if len(names) != given.shape[-1]:
         call.refuse(f"names {len(names)} classes for {given.shape[-1]} scores")
     if len(set(names)) < len(names):
         call.refuse("names one class twice")
-    return replace(given, ops=(*given.ops, "ZipMap"), labels=names, origin=_named(call, given))
+    own = tail_of(call, "keys=text" if call.node.texts("classlabels_strings") else "keys=int64")
+    return replace(given, tails=(*given.tails, own), labels=names, origin=named(call, given))
 
 
 @heads("ArrayFeatureExtractor", domain=ML)
@@ -192,10 +200,13 @@ def gather_label(call: Call) -> Tensor | None:
 def _labelled(call: Call, names: Tensor, choice: Tensor) -> Choice | None:
     if not isinstance(names, Constant) or not isinstance(choice, Choice):
         return None
-    if names.size != choice.data.shape[-1]:
-        call.refuse(f"expected {choice.data.shape[-1]} class names, got {names.size}")
-    labels = tuple(str(name) for name in names.plain().ravel().tolist())
-    return replace(choice, labels=labels, ops=(*choice.ops, call.node.op), origin=_named(call, choice))
+    exact_names = names.plain().ravel().tolist() if names.dtype == "string" else names.rationals().fractions()
+    labels: list[str] = []
+    for place in exact_labels(choice.names, choice.dtype):
+        if isinstance(place, str) or not -names.size <= place < names.size or place.denominator != 1:
+            call.refuse(f"class {place} of a list of {names.size} names")
+        labels.append(label_text(exact_names[int(place)], names.dtype, plain=False))
+    return _renamed(call, choice, tuple(labels), names.dtype)
 
 
 @heads("LabelEncoder", domain=ML)
@@ -204,39 +215,29 @@ def label_encoder(call: Call) -> Tensor | None:
     choice = call.tensor(0)
     if not isinstance(choice, Choice):
         return None
-    count = choice.data.shape[-1]
-    table = label_table(call)
-    default = _name(table.default)
-    current = choice.labels or tuple(str(i) for i in range(count))
-    renamed = {_name(key): _name(value) for key, value in zip(table.keys, table.values, strict=True)}
-    labels = tuple(renamed.get(name, default) for name in current)
-    return replace(choice, labels=labels, ops=(*choice.ops, "LabelEncoder"), origin=_named(call, choice))
+    table = label_table(call, choice.dtype == "string")
+    if choice.dtype != "string" and isinstance(table.keys[0], str):
+        call.refuse(f"keys of text for labels of type {choice.dtype}")
+    values = [table.of(label) for label in exact_labels(choice.names, choice.dtype)]
+    return _renamed(call, choice, tuple(label_text(value, table.dtype) for value in values), table.dtype)
 
 
-def _name(entry: object) -> str:
-    return str(int(entry)) if isinstance(entry, float) and entry.is_integer() else str(entry)
+def cast_tail(call: Call, given: Scores | Choice) -> Scores | Choice:
+    """Cast scores between float types, or the winning class to another type."""
+    target = dtype_name(str(call.node), call.node.integer("to", 0))
+    if isinstance(given, Scores):
+        if target not in FLOAT_TYPES:
+            call.refuse(f"a cast of scores to {target}: unequal scores become equal, so that their order is lost")
+        return given
+    return _renamed(call, given, cast_labels(call, given.names, given.dtype, target), target)
+
+
+def _renamed(call: Call, choice: Choice, labels: tuple[str, ...], dtype: str) -> Choice:
+    steps = (*choice.steps, step_of(call))
+    return replace(choice, labels=labels, dtype=dtype, steps=steps, origin=named(call, choice))
 
 
 def class_names(call: Call, texts: str, whole: str) -> tuple[str, ...]:
     """Return the class names that a classifier's attributes hold."""
     strings = call.node.texts(texts)
     return strings if strings else tuple(str(i) for i in call.node.integers(whole) or ())
-
-
-def comparable(fibre: IndexArray | None, axis: int) -> bool:
-    """Say whether all entries along an axis share a fibre."""
-    if fibre is None or not fibre.size:
-        return True
-    moved = np.moveaxis(fibre, axis, -1)
-    return bool((moved == moved[..., :1]).all())
-
-
-def _fibres(shape: tuple[int, ...], axes: tuple[int, ...]) -> IndexArray:
-    """Number the sets of entries that differ along the given axes only."""
-    kept = [1 if i in axes else n for i, n in enumerate(shape)]
-    return np.broadcast_to(np.arange(math.prod(kept), dtype=np.int64).reshape(kept), shape)
-
-
-def _named(call: Call, *below: Tensor) -> tuple[tuple[str, str], ...]:
-    earlier = [name for value in below if isinstance(value, (Scores, Choice)) for name in value.origin]
-    return (*earlier, (call.node.name, call.node.op))

@@ -10,6 +10,7 @@ from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
 from exactbox.importers.ops.shape import cast_constant, cast_data
 from exactbox.importers.registry import ML, heads, lowers, refuses
+from exactbox.importers.tails import fibres, recorded, step_of, tail_of
 from exactbox.importers.values import INTEGER_TYPES, Choice, Constant, Data, Scores, Tensor, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, exact
@@ -59,15 +60,18 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
         call.refuse(f"{rows} rows of coefficients for {len(names)} classes")
     data = _linear(call, rows)
     origin = ((call.node.name, call.node.op),)
-    head = {"NONE": (), "LOGISTIC": ("Sigmoid",), "SOFTMAX": ("Softmax",)}.get(transform)
-    if head is None:
+    tail = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}.get(transform)
+    if tail is None:
         call.refuse(f"post_transform {transform} is not lowered")
-    fibre = np.repeat(np.arange(data.shape[0]), rows).reshape(data.shape) if transform == "SOFTMAX" else None
-    scores: Tensor = Scores(data, fibre, head, True, origin) if head else data
-    if head and len(call.node.outputs) > 1 and call.node.outputs[1]:
+    fibre = fibres(data.shape, (len(data.shape) - 1,)) if tail == "Softmax" else None
+    own = (tail_of(call, f"post_transform={transform}", fibre=fibre, op=tail),) if tail else ()
+    scores = Scores(data, own, True, origin)
+    if tail and len(call.node.outputs) > 1 and call.node.outputs[1]:
         call.bare.append((call.node.outputs[1], data))
-    label = Choice(data, "argmax", "first", data.shape[:-1], (*head, "LinearClassifier"), origin, names)
-    return [label, scores]
+    steps = (*recorded(scores)[0], step_of(call))
+    kind = "string" if call.node.texts("classlabels_strings") else "int64"
+    label = Choice(data, "argmax", "first", data.shape[:-1], steps, origin, names, kind)
+    return [label, scores if tail else data]
 
 
 def features(call: Call, place: int = 0) -> Data:

@@ -7,7 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from exactbox.importers.call import Call, ReplacedConstant
+from exactbox.importers.call import ROOT_BITS, Call, ReplacedConstant
 from exactbox.importers.graph import Node
 from exactbox.importers.ops.shape import FORMAT_BITS, FORMAT_END, FORMAT_TINY
 from exactbox.importers.registry import lowers
@@ -15,7 +15,6 @@ from exactbox.importers.values import Constant, Data, FloatArray
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, from_fractions
 
-ROOT_BITS = 80
 _SLACK = 2.0**-40
 """Covers the few roundings of float64 that a bound is computed with."""
 

@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 
 from exactbox.importers.call import Call
-from exactbox.importers.ops.head import comparable
 from exactbox.importers.registry import heads, lowers
+from exactbox.importers.tails import comparable, named, recorded, step_of
 from exactbox.importers.values import Choice, Data, Scores, Tensor
 from exactbox.polytope.program import IndexArray
 
@@ -28,9 +28,10 @@ def first_choice(call: Call) -> tuple[Tensor | None, Tensor] | None:
     rule: Literal["argmax", "argmin"] = "argmax" if call.node.flag("largest", 1) else "argmin"
     shape = tuple(1 if i == axis else n for i, n in enumerate(data.shape))
     moved = data.moved(lambda array: np.moveaxis(array, axis, -1))
-    own = (call.node.name, call.node.op)
-    below = (given.ops, given.origin, given.labels) if isinstance(given, Scores) else ((), (), ())
-    choice = Choice(moved, rule, "first", shape, (*below[0], call.node.op), (*below[1], own), below[2])
+    below = recorded(given)[0] if isinstance(given, Scores) else ()
+    steps = (*below, step_of(call, f"axis={axis}", "k=1"))
+    labels = given.labels if isinstance(given, Scores) and axis == len(data.shape) - 1 else ()
+    choice = Choice(moved, rule, "first", shape, steps, named(call, given), labels)
     return (None if isinstance(given, Scores) else top_k(call)[0]), choice
 
 

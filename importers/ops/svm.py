@@ -10,6 +10,7 @@ from exactbox.importers.ops.head import class_names
 from exactbox.importers.ops.linear import product
 from exactbox.importers.ops.ml import samples
 from exactbox.importers.registry import ML, heads, lowers, refuses
+from exactbox.importers.tails import step_of
 from exactbox.importers.values import Choice, Data, Tensor
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import exact
@@ -47,7 +48,8 @@ def svm_classifier(call: Call) -> list[Tensor | None]:
     score = _score(call, sum(counts))
     pair = call.builder.concatenated([score, call.builder.negate(score)], 1)
     origin = ((call.node.name, call.node.op),)
-    label = Choice(pair, "argmax", "last", pair.shape[:-1], (call.node.op,), origin, names)
+    kind = "string" if call.node.texts("classlabels_strings") else "int64"
+    label = Choice(pair, "argmax", "last", pair.shape[:-1], (step_of(call),), origin, names, kind)
     fitted = call.node.numbers("prob_a")
     return [label, None if fitted else pair.moved(lambda array: array[..., ::-1])]
 

@@ -13,12 +13,12 @@ import pytest
 from onnx import TensorProto, helper
 
 from exactbox.audit_chunk import Floats, Observed
-from exactbox.audit_decisions import naming
 from exactbox.audit_plot import draw_audit
 from exactbox.audit_report import document, words
 from exactbox.auditing import Audit, audit
 from exactbox.cli import run
 from exactbox.importers.onnx_model import load
+from exactbox.importers.ops.labels import names_label
 from exactbox.polytope.errors import InputError
 from tests.exactbox_.onnx_nets import far_and_back, saturated, scalar_sign
 from tests.importers.onnx_models import build, save
@@ -300,26 +300,25 @@ class TestTails:
         assert nodewise(found).by_head.tolist() == [0, 1, 2] and not found.flipped.any()
 
 
-NAMES: list[tuple[tuple[str, ...], object, list[int]]] = [
-    (("0", "1"), np.float32(1), [1]),
-    (("0", "1"), np.float16(0), [0]),
-    (("0.1", "0.2"), np.float32(0.2), [1]),
-    (("0.5", "-2"), np.float64(-2), [1]),
-    (("0.1", "0.10000000149011612"), np.float32(0.1), [0, 1]),
-    (("1", "1.0"), "1.0", [1]),
-    (("a", "b", "a"), b"a", [0, 2]),
-    (("-1", "7"), np.int64(7), [1]),
-    (("1.0", "7.0"), np.int64(7), [1]),
-    (("0", "1"), np.bool_(True), [1]),
-    (("False", "True"), np.bool_(False), [0]),
-    (("cat", "dog"), np.float32(1), []),
-    (("0", "1"), np.float32("nan"), []),
+NAMES: list[tuple[tuple[str, ...], str, object, list[int]]] = [
+    (("0", "1"), "float32", 1.0, [1]),
+    (("0", "1"), "float16", 0.0, [0]),
+    (("0.1", "0.2"), "float32", float(np.float32(0.2)), [1]),
+    (("0.5", "-2"), "float64", -2.0, [1]),
+    (("0.1", "0.10000000149011612"), "float32", float(np.float32(0.1)), [0, 1]),
+    (("1", "1.0"), "string", "1.0", [1]),
+    (("a", "b", "a"), "string", b"a", [0, 2]),
+    (("-1", "7"), "int64", 7, [1]),
+    (("1.0", "7.0"), "float32", 7.0, [1]),
+    (("0", "1"), "bool", True, [1]),
+    (("cat", "dog"), "string", "bird", []),
+    (("0", "1"), "float32", float("nan"), []),
 ]
 
 
-@pytest.mark.parametrize(("labels", "cell", "expected"), NAMES)
-def test_labels_by_value(labels: tuple[str, ...], cell: object, expected: list[int]) -> None:
-    assert naming(labels, cell) == expected
+@pytest.mark.parametrize(("labels", "dtype", "cell", "expected"), NAMES)
+def test_labels_by_value(labels: tuple[str, ...], dtype: str, cell: object, expected: list[int]) -> None:
+    assert [i for i, label in enumerate(labels) if names_label(label, dtype, cell)] == expected
 
 
 def test_a_target_without_a_sign_is_refused(tmp_path: Path) -> None:

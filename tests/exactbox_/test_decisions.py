@@ -4,22 +4,22 @@ import pytest
 
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.program import Head
+from exactbox.polytope.program import Head, HeadStep
 from tests.exactbox_.programs import with_output
 
-NAMED = with_output((1, 3), Head(("Softmax",), "none", "first", ("cat", "dog", "2")))
+NAMED = with_output((1, 3), Head((HeadStep("Softmax"),), "none", "first", ("cat", "dog", "2")))
 
 
 @pytest.mark.parametrize(
     ("shape", "head", "rule", "outputs", "said"),
     [
         ((1, 3), Head(), "argmax", (0, 1, 2), "assumed; --decision states another"),
-        ((1, 3), Head(("Softmax",)), "argmax", (0, 1, 2), "assumed, above it the model has Softmax"),
-        ((1, 3), Head(("Softmax", "ArgMax"), "argmax"), "argmax", (0, 1, 2), "the model's own"),
-        ((1, 3), Head(("ArgMin",), "argmin", "last"), "argmin", (0, 1, 2), "the model's own"),
+        ((1, 3), Head((HeadStep("Softmax"),)), "argmax", (0, 1, 2), "assumed, above it the model has Softmax"),
+        ((1, 3), Head((HeadStep("Softmax"), HeadStep("ArgMax")), "argmax"), "argmax", (0, 1, 2), "the model's own"),
+        ((1, 3), Head((HeadStep("ArgMin"),), "argmin", "last"), "argmin", (0, 1, 2), "the model's own"),
         ((1, 1), Head(), "none", (0,), "regression value"),
-        ((1, 1), Head(("Sigmoid",)), "sign", (0,), "assumed, because the model ends in one Sigmoid"),
-        ((1, 1), Head(("Sigmoid", "ArgMax"), "sign"), "sign", (0,), "the model's own"),
+        ((1, 1), Head((HeadStep("Sigmoid"),)), "sign", (0,), "assumed, because the model ends in one Sigmoid"),
+        ((1, 1), Head((HeadStep("Sigmoid"), HeadStep("ArgMax")), "sign"), "sign", (0,), "the model's own"),
         ((1, 10, 1, 1), Head(), "argmax", tuple(range(10)), "argmax over 10 outputs"),
         ((2, 3), Head(), "none", tuple(range(6)), "holds 2 rows of 3, and no row was chosen"),
         ((3,), Head(), "argmax", (0, 1, 2), "assumed"),
@@ -91,7 +91,7 @@ def test_labels_of_the_model_that_do_not_fit_the_row_are_left_out() -> None:
 
 
 def test_one_output_has_two_labels() -> None:
-    plan = plan_decision(with_output((1, 1), Head(("Sigmoid",), "sign", "first", ("no", "yes"))))
+    plan = plan_decision(with_output((1, 1), Head((HeadStep("Sigmoid"),), "sign", "first", ("no", "yes"))))
     assert (plan.labels, plan.name(0)) == (("no", "yes"), "output 0")
 
 

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 from exactbox.importers.builder import Builder
+from exactbox.importers.call import ROOT_BITS
 from exactbox.importers.graph import Node, constant_of
 from exactbox.importers.limits import Limits
 from exactbox.importers.ops import load_families
-from exactbox.importers.ops.normalization import ROOT_BITS, floor_root, inverse_root
+from exactbox.importers.ops.normalization import floor_root, inverse_root
 from exactbox.importers.registry import folding_of, heading_of, lowering_of, refusal_of, registered
 from exactbox.importers.values import NEVER_WINS, Constant, Data, RefusedError
 from exactbox.polytope.enclosed import Rounding

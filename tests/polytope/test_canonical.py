@@ -26,12 +26,14 @@ from exactbox.polytope.program import (
     Add,
     Gather,
     Head,
+    HeadStep,
     Input,
     MatMul,
     Max,
     Port,
     Program,
     Provenance,
+    Replaced,
     Scale,
     Shift,
 )
@@ -53,14 +55,20 @@ def every_instruction() -> Program:
         Gather((5, 0), np.array([0, 1, 4], dtype=np.int64)),
         Max(6, groups),
     )
-    head = Head(("Softmax", "ArgMax"), "argmax", "last", ("ä", 'b"\n'))
-    return Program((Port("a", (1, 2)), Port("b", (), "float64")), code, Port("y", (1, 2)), head)
+    steps = (HeadStep("Softmax", "", 13, ("axis=1",), (1,)), HeadStep("ArgMax", "", 13))
+    head = Head(steps, "argmax", "last", ("ä", 'b"\n'), (1,), "string", 0, True)
+    ports = (Port("a", (1, 2)), Port("b", (), "float64"))
+    return Program(ports, code, Port("y", (1, 2)), head, replaced=(Replaced("Sqrt 's'", "sqrt(input)", 2, 80),))
 
 
 TEXT = (
-    '{"format":"exactbox-program-1","inputs":[{"name":"a","shape":[1,2],"dtype":"float32"},'
+    '{"format":"exactbox-program-2","inputs":[{"name":"a","shape":[1,2],"dtype":"float32"},'
     '{"name":"b","shape":[],"dtype":"float64"}],"output":{"name":"y","shape":[1,2]},'
-    '"head":{"ops":["Softmax","ArgMax"],"rule":"argmax","tie":"last","labels":["\\u00e4","b\\"\\n"]},'
+    '"head":{"steps":[{"op":"Softmax","domain":"","version":13,"settings":["axis=1"],"over":[1]},'
+    '{"op":"ArgMax","domain":"","version":13,"settings":[],"over":null}],'
+    '"rule":"argmax","tie":"last","labels":["\\u00e4","b\\"\\n"],'
+    '"output":{"shape":[1],"dtype":"string","moved":0,"holds":"part"}},'
+    '"replaced":[{"node":"Sqrt \'s\'","formula":"sqrt(input)","count":2,"bits":80}],'
     '"instructions":[{"op":"input","size":3},{"op":"gather","srcs":[0,0],"index":[0,5,-1,2]},'
     '{"op":"matmul","src":1,"rows":1,"shape":[2,1,2],"weight":["1/2","-1/a","3","0"]},'
     '{"op":"scale","src":2,"by":["-1","1/3"]},{"op":"shift","src":3,"by":["1/2","10"]},'
@@ -87,6 +95,7 @@ def test_a_program_is_read_back(name: str) -> None:
 def test_random_programs_are_read_back(program: Program) -> None:
     again = parse_program(program_text(program))
     assert program_hash(again) == program_hash(program)
+    assert again.replaced == program.replaced
     assert again.sizes == program.sizes and again.head == program.head and again.inputs == program.inputs
 
 
@@ -94,7 +103,7 @@ def test_provenance_is_no_part_of_the_text() -> None:
     program = every_instruction()
     named = Program(
         program.inputs, program.instructions, program.output, program.head,
-        tuple(Provenance(f"node{i}", (size,)) for i, size in enumerate(program.sizes)),
+        tuple(Provenance(f"node{i}", (size,)) for i, size in enumerate(program.sizes)), program.replaced,
     )  # fmt: skip
     assert program_hash(named) == program_hash(program)
 
@@ -105,6 +114,28 @@ def test_the_denominators_in_memory_are_no_part_of_the_text() -> None:
     ports = ((Port("x", (2,)),), Port("y", (1,)))
     first, second = (Program(ports[0], (Input(2), MatMul(0, w, 1)), ports[1]) for w in (weight, wide))
     assert program_text(first) == program_text(second)
+
+
+STEPS = [
+    HeadStep("Softmax"),
+    HeadStep("Softmax", "other"),
+    HeadStep("Softmax", version=11),
+    HeadStep("Softmax", settings=("axis=1",)),
+    HeadStep("Softmax", over=(1,)),
+    HeadStep("Softmax", over=()),
+    HeadStep("Identity"),
+]
+HEADS = [
+    Head(rule="sign"), Head(tie="last"), Head(labels=("a",)), Head(shape=(1, 1)), Head(shape=()), Head(dtype="int64"),
+    Head(moved=0), Head(moved=1), Head(partial=True), Head((STEPS[0], STEPS[0])),
+]  # fmt: skip
+REPLACED = [
+    Replaced("a", "sqrt(input)", 1, 80),
+    Replaced("b", "sqrt(input)", 1, 80),
+    Replaced("a", "exp(input)", 1, 80),
+    Replaced("a", "sqrt(input)", 2, 80),
+    Replaced("a", "sqrt(input)", 1, 96),
+]
 
 
 def changed() -> list[Program]:
@@ -119,10 +150,9 @@ def changed() -> list[Program]:
         Program(base.inputs, code, Port("z", (1, 1))),
         Program(base.inputs, code, Port("y", (1,))),
         Program(base.inputs, swapped, base.output),
-        Program(base.inputs, code, base.output, Head(("Identity",))),
-        Program(base.inputs, code, base.output, Head(rule="sign")),
-        Program(base.inputs, code, base.output, Head(tie="last")),
-        Program(base.inputs, code, base.output, Head(labels=("a",))),
+        *(Program(base.inputs, code, base.output, Head((step,))) for step in STEPS),
+        *(Program(base.inputs, code, base.output, head) for head in HEADS),
+        *(Program(base.inputs, code, base.output, replaced=(one,)) for one in REPLACED),
         mlp([([[1, 2]], [4])]),
         mlp([([[2, 1]], [3])]),
         mlp([([[1, "2.000000000000000000001"]], [3])]),
@@ -203,7 +233,7 @@ REFUSED = {
     "bool": TEXT.replace('"rows":1', '"rows":true'),
     "bool in an index": TEXT.replace("[0,5,-1,2]", "[false,5,-1,2]"),
     "huge index": TEXT.replace("[0,5,-1,2]", "[0,5,-1,99999999999999999999]"),
-    "other format": TEXT.replace("program-1", "program-2"),
+    "other format": TEXT.replace("program-2", "program-1"),
     "unknown instruction": TEXT.replace('"op":"scale"', '"op":"relu"'),
     "unknown rule": TEXT.replace('"rule":"argmax"', '"rule":"median"'),
     "unknown tie": TEXT.replace('"tie":"last"', '"tie":"random"'),

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from exactbox.polytope.identical import divergences
-from exactbox.polytope.program import Head, MatMul, Max, Port, Program
+from exactbox.polytope.program import Head, HeadStep, MatMul, Max, Port, Program
 from exactbox.polytope.rational import Rationals
 from tests.nets import BATTERY, mlp
 
@@ -26,7 +26,7 @@ def test_names_heads_and_denominators_take_no_part() -> None:
     first = one.instructions[1]
     assert isinstance(first, MatMul)
     doubled = replace(first, weight=Rationals(first.weight.num * 2, first.weight.den * 2))
-    other = replace(one, inputs=(Port("z", (2,)),), output=Port("w", (1,)), head=Head(("Softmax",)),
+    other = replace(one, inputs=(Port("z", (2,)),), output=Port("w", (1,)), head=Head((HeadStep("Softmax"),)),
                     instructions=(one.instructions[0], doubled, *one.instructions[2:]))  # fmt: skip
     assert list(divergences(one, other)) == []
 

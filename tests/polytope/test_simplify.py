@@ -16,6 +16,7 @@ from exactbox.polytope.program import (
     Add,
     Gather,
     Head,
+    HeadStep,
     Input,
     Instruction,
     MatMul,
@@ -238,7 +239,7 @@ def test_branches_are_ordered_by_a_walk_from_the_output() -> None:
 
 
 def test_ports_and_head_are_kept() -> None:
-    head = Head(("Softmax",), "argmax", "last", ("a", "b"))
+    head = Head((HeadStep("Softmax"),), "argmax", "last", ("a", "b"))
     item = replace(CASES["shifts merge"][0], head=head)
     found = simplify(item)
     assert (found.inputs, found.output, found.head) == (item.inputs, item.output, head)

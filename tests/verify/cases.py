@@ -19,7 +19,7 @@ from exactbox.polytope.distance import NORMS, Distance, distance
 from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.facets import minimal
-from exactbox.polytope.program import Add, Gather, Head, Input, MatMul, Max, Port, Program, Scale, Shift
+from exactbox.polytope.program import Add, Gather, Head, HeadStep, Input, MatMul, Max, Port, Program, Scale, Shift
 from exactbox.polytope.rational import exact
 from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.rows import join
@@ -89,7 +89,7 @@ def convolution() -> Program:
     weight = exact([[["1/2", "-1", "1"]], [["1", "1/4", "-1/8"]]])
     both = Gather((3, 0), np.array([0, 1, 2, 3, 4, 6, 5, -1], dtype=np.int64))
     pool = Max(7, np.array([[-1, 0, 1], [2, 3, 4], [5, 6, -2]], dtype=np.int64))
-    head = Head(("Softmax", "ArgMax"), "argmax", "first", ("low", "mid", "high"))
+    head = Head((HeadStep("Softmax"), HeadStep("ArgMax")), "argmax", "first", ("low", "mid", "high"))
     code = (
         Input(3),
         padded,

@@ -13,7 +13,7 @@ import pytest
 from exactbox.polytope.canonical import hex_text, program_text
 from exactbox.polytope.distance import NORMS, Norm
 from exactbox.polytope.domain import Domain, box, everything
-from exactbox.polytope.program import Head, Input, MatMul, Max, Port, Program
+from exactbox.polytope.program import Head, HeadStep, Input, MatMul, Max, Port, Program
 from exactbox.polytope.rational import exact
 from exactbox.polytope.region import region_at
 from exactbox.verify.certificate import certificate_text
@@ -105,7 +105,7 @@ def test_the_domain_that_is_printed_is_the_one_that_is_used() -> None:
 def tied(tie: str, chosen: int) -> Outcome:
     """Decide between the equal outputs 1 and 2 of (0, x, x) at x = 1."""
     code = (Input(1), MatMul(0, exact([[[0], [1], [1]]]), 1))
-    head = Head(("ArgMax",), "argmax", "last" if tie == "last" else "first")
+    head = Head((HeadStep("ArgMax"),), "argmax", "last" if tie == "last" else "first")
     program = Program((Port("x", (1,)),), code, Port("y", (3,)), head)
     decision = {"rule": "argmax", "outputs": [0, 1, 2], "chosen": chosen}
     return outcome(written(program, everything(1), [1], decision=decision))

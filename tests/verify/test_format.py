@@ -40,6 +40,7 @@ def test_the_example_is_accepted_as_printed_with_its_own_hash() -> None:
     found = run(certificate, program)
     assert found.code == 0
     assert found.lines == (
+        'outputs are the numbers under the head of "y", no part of what is proved: "Softmax-13 axis=1"',
         "D: lower bounds of y in R^2: all 0",
         "D: upper bounds of y in R^2: all 1",
         "D: 4 inequalities, bounds among them, and 0 equations in all",
@@ -51,6 +52,23 @@ def test_the_example_is_accepted_as_printed_with_its_own_hash() -> None:
         "from x0 to where D leaves P: 1/8, by linf, across row 1",
         "from x0 to where D leaves P': 1/4, by l1, across row 1",
         "from x0 to where D leaves P': 1/32, the square of the l2 distance, across row 1",
+    )
+
+
+def test_a_program_of_the_older_format_is_refused_by_name() -> None:
+    found = outcome(program(("format",), "exactbox-program-1"))
+    assert found.code == 3 and "exactbox-program-1, an older version" in found.reason and "again" in found.reason
+
+
+def test_replaced_constants_and_moved_axes_are_stated() -> None:
+    constants = [{"node": "BatchNormalization 'b\n'", "formula": "1/sqrt(variance + epsilon)", "count": 7, "bits": 80}]
+    output = {"shape": [2, 1], "dtype": "", "moved": 0, "holds": "all"}
+    found = outcome(replaced(program(("replaced",), constants), ("program", "head", "output"), output))
+    assert found.code == 0
+    assert found.lines[1:3] == (
+        'outputs are numbered in C order of [1, 2]: axis 0 of "y" was moved last',
+        'the network is f~: a rational of 80 bits stands for each irrational "1/sqrt(variance + epsilon)" of '
+        '"BatchNormalization \'b\\n\'", 7 in all',
     )
 
 
@@ -169,7 +187,8 @@ def program(path: Path, value: object) -> Case:
 
 
 PROGRAMS: dict[str, tuple[Path, Any]] = {
-    "another format": (("format",), "exactbox-program-2"),
+    "another format": (("format",), "exactbox-program-3"),
+    "an older format": (("format",), "exactbox-program-1"),
     "no instruction": (("instructions",), []),
     "no input": (("instructions", 0), {"op": "add", "left": 0, "right": 0}),
     "two inputs": (("instructions", 1), {"op": "input", "size": 2}),
@@ -203,7 +222,20 @@ PROGRAMS: dict[str, tuple[Path, Any]] = {
     "unknown tie": (("head", "tie"), "any"),
     "number as label": (("head", "labels"), [1, 2]),
     "number as name": (("inputs", 0, "name"), 5),
-    "number as operator's name": (("head", "ops"), [5]),
+    "number as operator's name": (("head", "steps", 0, "op"), 5),
+    "text as operator": (("head", "steps"), ["Softmax"]),
+    "text as version": (("head", "steps", 0, "version"), "13"),
+    "number as setting": (("head", "steps", 0, "settings"), [1]),
+    "number as axes": (("head", "steps", 0, "over"), 1),
+    "negative axis": (("head", "steps", 0, "over"), [-1]),
+    "text as the head's shape": (("head", "output", "shape"), "1"),
+    "text as the moved axis": (("head", "output", "moved"), "1"),
+    "number as the labels' type": (("head", "output", "dtype"), 1),
+    "half of the entries": (("head", "output", "holds"), "half"),
+    "one key too few in the head's output": (("head", "output"), {"shape": [1, 2], "dtype": "", "moved": None}),
+    "no list of replaced constants": (("replaced",), None),
+    "no replaced constant": (("replaced",), [{"node": "n", "formula": "f", "count": 0, "bits": 80}]),
+    "number as formula": (("replaced",), [{"node": "n", "formula": 1, "count": 1, "bits": 80}]),
 }
 
 

@@ -102,6 +102,7 @@ def test_the_example_by_hand_is_accepted_as_printed() -> None:
     assert (found.code, found.reason) == (0, "")
     hashed = hashlib.sha256(b"[[1,0]]\n[[1,1]]\n").hexdigest()
     assert found.lines == (
+        'outputs are the numbers under the head of "y", no part of what is proved: "Softmax-13 axis=1"',
         "D: lower bounds of y in R^2: all 0",
         "D: upper bounds of y in R^2: all 1",
         "D: 4 inequalities, bounds among them, and 0 equations in all",
