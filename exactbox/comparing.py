@@ -1,19 +1,19 @@
-"""Whether two exported models are the same function: proved equal, refuted with a point, or undecided."""
+"""Whether two exported models are the same function: their outputs, the logits under the heads, the decisions."""
 
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Literal
 
 import numpy as np
 
-from exactbox.boxes import DomainRead, box_between, everywhere
+from exactbox.boxes import box_between, everywhere
+from exactbox.comparing_outputs import Finding, Verdict, compare_decisions, compare_outputs, samples
+from exactbox.comparing_sides import Side, matched, products, reach_of, side_notes, side_of
 from exactbox.datasets import read_dataset
-from exactbox.fixing import opened, pinned
+from exactbox.fixing import pinned
 from exactbox.importers.deployed import (
     RuntimeRefusal,
     coarsest,
@@ -23,43 +23,21 @@ from exactbox.importers.deployed import (
 )
 from exactbox.importers.fixing import pins
 from exactbox.importers.limits import Limits
-from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.polytope import enclosed, exact
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.forms import same_forms
 from exactbox.polytope.gradients import gradients
 from exactbox.polytope.identical import divergences
-from exactbox.polytope.program import MatMul, Program
+from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, zeros
 from exactbox.polytope.rational import exact as exact_numbers
-from exactbox.polytope.simplify import simplify
-from exactbox.rounding import decimal_text, near_float
 from exactbox.separating import Floats, Reach, Separated, separate
-
-Verdict = Literal["equal", "different", "undecided"]
 
 POINTS = 4096
 """How many points are evaluated at most."""
 
 WORK = 1 << 30
 """Products by constants that the search may cost; large models are evaluated at fewer points."""
-
-
-@dataclass(frozen=True, eq=False)
-class Side:
-    """One of the two models.
-
-    Args:
-        lowered: the program as the nodes were lowered.
-        program: its canonical form.
-    """
-
-    lowered: Lowered
-    program: Program
-
-    @property
-    def path(self) -> str:
-        """The ONNX file."""
-        return self.lowered.file.path
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,25 +69,39 @@ class Witness:
 
 @dataclass(frozen=True, eq=False)
 class Comparison:
-    """The verdict on two models, about their logits as real functions.
+    """The verdict on two models, as real functions of their inputs.
 
     Args:
-        verdict: "equal" is proved for all real inputs; "different" comes with a witness; else "undecided".
-        reason: why, in one sentence.
-        witness: where they differ, or None.
+        outputs: the verdict on the output tensors: shapes, order of the entries, heads and labels included.
+        logits: on the numbers under the heads, in the order of the output tensors, entry by entry.
+        decisions: on what is chosen, where both models choose; None where one of them states no rule.
+        matched: how the inputs of the two were matched, in words.
+        witness: where the logits differ, or None.
         tried: how many points were evaluated exactly.
         domain: where points were looked for, in words.
-        notes: what differs besides the function: heads, names, shapes.
+        notes: what else differs, and what was not confirmed.
     """
 
     left: Side
     right: Side
-    verdict: Verdict
-    reason: str
+    outputs: Finding
+    logits: Finding
+    decisions: Finding | None
+    matched: str
     witness: Witness | None
     tried: int
     domain: str
     notes: tuple[str, ...]
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the outputs."""
+        return self.outputs.verdict
+
+    @property
+    def reason(self) -> str:
+        """Why, in one sentence."""
+        return self.outputs.reason
 
 
 def compare(
@@ -124,10 +116,12 @@ def compare(
     points: int = POINTS,
     limits: Limits | None = None,
 ) -> Comparison:
-    """Decide whether two models compute the same logits.
+    """Decide whether two models compute the same outputs, the same logits under them, and the same decisions.
 
-    Equal canonical programs are a proof, for all real inputs; so are equal affine maps. Otherwise a point is looked for
-    where the exact outputs differ. Inputs are matched by position, and no permutation is guessed.
+    Inputs are matched by name where both models have the same names, else by position; entries by their place in the
+    flattened tensor. Equal normal forms of the programs are a proof for all real inputs, and with equal heads one for
+    the outputs. Otherwise a point is looked for where the exact values differ. Both programs are compared with
+    onnxruntime first.
 
     Args:
         box: where a differing point is looked for: bounds of every input; by default everywhere.
@@ -142,44 +136,43 @@ def compare(
         UnsupportedModelError: one of the models is not piecewise linear.
     """
     caps = limits or Limits()
-    one, other = (_side(path, name, dims or {}, fix, caps) for path, name in zip((left, right), outputs, strict=True))
+    one, other = (side_of(path, name, dims or {}, fix, caps) for path, name in zip((left, right), outputs, strict=True))
+    other, how = matched(one, other)
     _check_sizes(one, other)
     where = everywhere(one.program) if box is None else box_between(one.program, *box)
     where = pinned(where, pins(one.program.inputs, one.lowered.file.fixed))
     given = _given(one, other, data)
+    reach = reach_of(one, other, where)
+    logits, found = _logits(one, other, reach, given, points)
+    witness = _witness(one, other, found) if found.points.shape[1] else None
+    if witness is not None:
+        logits = Finding("different", f"logit {witness.output} differs at a point; {logits.reason}")
+    looked = samples(reach, [found.points, given], WORK // (products(one.program) + products(other.program)))
+    result = compare_outputs(one, other, logits, looked)
+    decisions = compare_decisions(one, other, logits, looked)
+    notes = tuple(side_notes(one, other))
+    return Comparison(one, other, result, logits, decisions, how, witness, found.tried, where.text, notes)
+
+
+def _logits(one: Side, other: Side, reach: Reach, given: Floats, points: int) -> tuple[Finding, Separated]:
+    """Prove the logits equal, or look for points where they differ; a finding of "different" is completed with one."""
+    nowhere = Separated(np.zeros((one.program.input_size, 0)), np.zeros(0), 0)
     parting = list(divergences(one.program, other.program))
-    notes = tuple(_notes(one, other))
     if not parting:
-        reason = "the canonical programs are the same list of instructions"
-        return Comparison(one, other, "equal", reason, None, 0, where.text, notes)
+        return Finding("equal", "the canonical programs are the same list of instructions"), nowhere
     if _same_affine(one.program, other.program):
-        reason = "both are affine, with the same weights and constants"
-        return Comparison(one, other, "equal", reason, None, 0, where.text, notes)
-    budget = max(1, min(points, WORK // max(_products(one.program) + _products(other.program), 1)))
-    found = separate(one.program, other.program, parting, _reach(one, other, where), given, budget)
+        return Finding("equal", "both are affine, with the same weights and constants"), nowhere
+    if same_forms(one.program, other.program):
+        return Finding("equal", "both compute the same sums of the same maxima"), nowhere
+    budget = max(1, min(points, WORK // max(products(one.program) + products(other.program), 1)))
+    found = separate(one.program, other.program, parting, reach, given, budget)
     if found.points.shape[1]:
-        witness = _witness(one, other, found)
-        reason = f"output {witness.output} differs at a point; {parting[0].text}"
-        return Comparison(one, other, "different", reason, witness, found.tried, where.text, notes)
+        return Finding("different", parting[0].text), found
     reason = (
         f"the canonical programs differ ({parting[0].text}), but the exact outputs agree at all {found.tried} points "
         "tried"
     )
-    return Comparison(one, other, "undecided", reason, None, found.tried, where.text, notes)
-
-
-def _side(
-    path: str | os.PathLike[str],
-    output: str | None,
-    dims: Mapping[str, int],
-    fix: Mapping[str, object] | None,
-    limits: Limits,
-) -> Side:
-    file = opened(path, limits, dims, fix)
-    declared = {dim for item in file.graph.inputs for dim in item.dims or () if isinstance(dim, str)}
-    fixed = {name: size for name, size in dims.items() if name in declared or "." in name}
-    lowered = lower_file(file, output, fixed, limits)
-    return Side(lowered, simplify(lowered.program))
+    return Finding("undecided", reason), found
 
 
 def _check_sizes(one: Side, other: Side) -> None:
@@ -207,29 +200,6 @@ def _given(one: Side, other: Side, data: object) -> Floats:
     return found.points(0, min(found.count, POINTS))[0]
 
 
-def _notes(one: Side, other: Side) -> list[str]:
-    notes: list[str] = []
-    mine, theirs = one.program, other.program
-    if mine.head.ops != theirs.head.ops:
-        heads = (", ".join(head.ops) or "none" for head in (mine.head, theirs.head))
-        notes.append(f"the tails above the logits differ ({' and '.join(heads)}); the verdict is about the logits")
-    if (mine.head.rule, mine.head.tie) != (theirs.head.rule, theirs.head.tie):
-        notes.append(f"the decision rules differ: {mine.head.rule} and {theirs.head.rule}")
-    if mine.head.labels != theirs.head.labels:
-        notes.append("the class names differ")
-    if [port.name for port in mine.inputs] != [port.name for port in theirs.inputs]:
-        notes.append(f"inputs are matched by position: {_ports(mine)} and {_ports(theirs)}")
-    roots = [Counter(constant.radicand for constant in side.lowered.lowering.replaced) for side in (one, other)]
-    if roots[0] or roots[1]:
-        same = "the same roots in both" if roots[0] == roots[1] else "not the same roots in both"
-        notes.append(f"irrational constants are replaced by rationals of 80 bits ({same}); the verdict is about those")
-    return notes
-
-
-def _ports(program: Program) -> str:
-    return ", ".join(f"{port.name} {list(port.shape)}" for port in program.inputs)
-
-
 def _same_affine(one: Program, other: Program) -> bool:
     """Say whether both are affine with equal coefficients, which decides equality."""
     if one.max_positions or other.max_positions:
@@ -239,36 +209,6 @@ def _same_affine(one: Program, other: Program) -> bool:
     if not exact.forward(one, origin).equals(exact.forward(other, origin)):
         return False
     return next(gradients(one, {}, outputs)).equals(next(gradients(other, {}, outputs)))
-
-
-def _products(program: Program) -> int:
-    matrices = [item for item in program.instructions if isinstance(item, MatMul)]
-    return sum(item.weight.size * item.rows for item in matrices) + sum(program.sizes)
-
-
-def _reach(one: Side, other: Side, where: DomainRead) -> Reach:
-    """Return the box in floats that lie inside it, and the element types of both models' inputs."""
-    low = [-np.inf if bound is None else _inward(bound, np.inf) for bound in where.domain.lower]
-    high = [np.inf if bound is None else _inward(bound, -np.inf) for bound in where.domain.upper]
-    kinds: list[tuple[int, int, str]] = []
-    for side in (one, other):
-        start = 0
-        for port in side.program.inputs:
-            kinds.append((start, start + port.size, port.dtype))
-            start += port.size
-    return Reach(np.array(low), np.array(high), tuple(kinds))
-
-
-def _inward(bound: Fraction, towards: float) -> float:
-    """Return the float nearest to a bound that does not lie outside of it."""
-    near = near_float(bound)
-    if near == towards:
-        raise InputError(f"box: expected bounds between which floats lie, got {decimal_text(bound)}, beyond all")
-    if near == -towards:
-        return float(np.nextafter(near, towards))
-    value = exact_numbers([near]).item(0)
-    outside = value < bound if towards > 0 else value > bound
-    return float(np.nextafter(near, towards)) if outside else near
 
 
 def _witness(one: Side, other: Side, found: Separated) -> Witness:
@@ -293,9 +233,8 @@ def _witness(one: Side, other: Side, found: Separated) -> Witness:
 
 def _bounds(side: Side, points: Floats) -> Floats:
     """Bound the float error of each output (o, b), node by node."""
-    raw = side.lowered.program
-    final = enclosed.enclose(raw, points, coarsest(side.lowered), side.lowered.lowering.builder.roundings)[-1]
-    return 2 * final.radius
+    roundings = side.lowered.lowering.builder.roundings
+    return 2 * enclosed.enclose(side.raw, side.own(points), coarsest(side.lowered), roundings)[-1].radius
 
 
 def _run(side: Side, point: Floats, values: Rationals) -> Floats | RuntimeRefusal:
@@ -306,7 +245,14 @@ def _run(side: Side, point: Floats, values: Rationals) -> Floats | RuntimeRefusa
     if isinstance(session, RuntimeRefusal):
         return session
     runs = run_single(session, side.lowered.file, side.program, reader.tensors, point)
-    return runs if isinstance(runs, RuntimeRefusal) else reader.read(runs[0], values.to_float())
+    if isinstance(runs, RuntimeRefusal):
+        return runs
+    exactly = values.to_float()
+    if side.unmoved is None:
+        return reader.read(runs[0], exactly)
+    rest = np.empty_like(exactly)
+    rest[side.unmoved] = exactly
+    return reader.read(runs[0], rest)[side.unmoved]
 
 
 def _confirmation(

@@ -2,24 +2,33 @@
 
 from __future__ import annotations
 
-from exactbox.comparing import Comparison, Side, Witness
+from exactbox.comparing import Comparison, Witness
+from exactbox.comparing_outputs import Finding, head_text
+from exactbox.comparing_sides import Side
 from exactbox.documents import Document, finite, floats, number
+from exactbox.polytope.rational import Rationals
 from exactbox.report import Block
 from exactbox.rounding import decimal_text, exact_text
 
 TITLES = {
-    "equal": "proved equal: the same real function of all inputs",
-    "different": "different: refuted with a point",
+    "equal": "equal outputs: proved for all real inputs, heads included",
+    "different": "different outputs: refuted",
     "undecided": "undecided",
 }
+PARTS = {"equal": "proved equal", "different": "different", "undecided": "undecided"}
 SHOWN = 8
 
 
 def comparison_document(found: Comparison) -> Document:
-    """Return a comparison as data that ``json.dumps`` accepts."""
+    """Return a comparison as data that ``json.dumps`` accepts; the verdict is the one on the outputs."""
     return {
         "verdict": found.verdict,
+        "compared": "outputs",
         "reason": found.reason,
+        "outputs": _finding(found.outputs),
+        "logits": _finding(found.logits),
+        "decisions": None if found.decisions is None else _finding(found.decisions),
+        "inputs_matched": found.matched,
         "left": _side(found.left),
         "right": _side(found.right),
         "witness": None if found.witness is None else _witness(found.witness),
@@ -34,19 +43,55 @@ def comparison_blocks(found: Comparison) -> list[Block]:
     listed: list[Block] = [
         ("first", [_side_words(found.left)]),
         ("second", [_side_words(found.right)]),
-        ("verdict", [TITLES[found.verdict], found.reason]),
+        ("inputs", [f"matched {found.matched}"]),
+        ("verdict", [TITLES[found.verdict], found.reason, *_parted_words(found.outputs)]),
+        ("logits", _part_words(found.logits)),
     ]
+    if found.decisions is not None:
+        listed.append(("decisions", [*_part_words(found.decisions), *_parted_words(found.decisions)]))
     if found.witness is not None:
-        listed += [("point", _point_words(found.witness)), ("outputs", _output_words(found.witness)),
+        listed += [("point", point_words(found.witness.point)), ("at it", _output_words(found.witness)),
                    ("runtime", [found.witness.confirmation])]  # fmt: skip
-    if found.verdict != "equal":
+    if found.tried:
         listed.append(("searched", [f"{found.tried} points, evaluated exactly, in {found.domain}"]))
     return [*listed, ("notes", [f"- {note}" for note in found.notes])] if found.notes else listed
 
 
+def _finding(found: Finding) -> Document:
+    parted = found.parted
+    return {
+        "verdict": found.verdict,
+        "reason": found.reason,
+        "point": None if parted is None else {
+            "point_exact": [exact_text(value) for value in parted.point.fractions()],
+            "entry": parted.entry, "left": parted.left, "right": parted.right, "gap": parted.gap,
+        },
+    }  # fmt: skip
+
+
+def _part_words(found: Finding) -> list[str]:
+    return [f"{PARTS[found.verdict]}: {found.reason}"]
+
+
+def _parted_words(found: Finding) -> list[str]:
+    parted = found.parted
+    if parted is None:
+        return []
+    gap = f", {parted.gap} apart," if parted.gap else ""
+    return [f"entry {parted.entry} is {parted.left} and {parted.right}{gap} at", *point_words(parted.point)]
+
+
 def _side(side: Side) -> Document:
+    head = side.head
+    steps = [{"op": one.op, "domain": one.domain, "version": one.version, "settings": list(one.settings),
+              "over": None if one.over is None else list(one.over)} for one in head.steps]  # fmt: skip
     return {"path": side.path, "sha256": side.lowered.file.sha256, "output": side.program.output.name,
-            "head": list(side.program.head.ops), "instructions": len(side.program.instructions)}  # fmt: skip
+            "inputs": [{"name": port.name, "shape": list(port.shape), "dtype": port.dtype}
+                       for port in side.program.inputs],
+            "shape": list(side.shape), "head": list(head.ops), "steps": steps, "rule": head.rule, "tie": head.tie,
+            "labels": list(head.labels), "runtime": side.confirmation.status,
+            "replaced_constants": [vars(one) for one in side.lowered.program.replaced],
+            "instructions": len(side.program.instructions)}  # fmt: skip
 
 
 def _witness(found: Witness) -> Document:
@@ -69,12 +114,13 @@ def _known(value: float | None) -> float | None:
 
 
 def _side_words(side: Side) -> str:
-    head = f" under {', '.join(side.program.head.ops)}" if side.program.head.ops else ""
+    head = f" under {head_text(side.head)}" if side.head.steps else ""
     return f"{side.path}: output {side.program.output.name}{head}, {len(side.program.instructions)} instructions"
 
 
-def _point_words(found: Witness) -> list[str]:
-    values = [decimal_text(value, 9) for value in found.point.fractions()]
+def point_words(point: Rationals) -> list[str]:
+    """Return the first coordinates of a point in decimal."""
+    values = [decimal_text(value, 9) for value in point.fractions()]
     more = f", … ({len(values)} values; --json lists all, exactly)" if len(values) > SHOWN else ""
     return [", ".join(values[:SHOWN]) + more]
 
@@ -82,6 +128,6 @@ def _point_words(found: Witness) -> list[str]:
 def _output_words(found: Witness) -> list[str]:
     left, right = (side.item(found.output) for side in (found.left, found.right))
     return [
-        f"output {found.output}: {decimal_text(left, 9)} and {decimal_text(right, 9)}, "
+        f"logit {found.output}: {decimal_text(left, 9)} and {decimal_text(right, 9)}, "
         f"exactly {decimal_text(found.difference, 6)} apart"
     ]
