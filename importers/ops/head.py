@@ -218,7 +218,8 @@ def label_encoder(call: Call) -> Tensor | None:
     table = label_table(call, choice.dtype == "string")
     if choice.dtype != "string" and isinstance(table.keys[0], str):
         call.refuse(f"keys of text for labels of type {choice.dtype}")
-    values = [table.of(label) for label in exact_labels(choice.names, choice.dtype)]
+    known = dict(zip(table.keys, table.values, strict=True))
+    values = [known.get(label, table.default) for label in exact_labels(choice.names, choice.dtype)]
     return _renamed(call, choice, tuple(label_text(value, table.dtype) for value in values), table.dtype)
 
 
