@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -118,8 +119,9 @@ def _figure(found: Audit, view: _View) -> Any:
     _points(axes, view, bounds, np.where(heights > 0, heights, low_y), shown)
     axes.set_xlim(low_x, high_x)
     axes.set_ylim(low_y, high_y)
-    axes.annotate(view.line, (low_x, view.factor * low_x), xytext=(8, -3), textcoords="offset points", fontsize=9,
-                  color="#333333", ha="left", va="top")  # fmt: skip
+    axes.annotate(view.line, (low_x, view.factor * low_x), xytext=(8, -3 if found.decides else 16), fontsize=9,
+                  textcoords="offset points", color="#333333", ha="left",
+                  va="top" if found.decides else "bottom")  # fmt: skip
     axes.set_xlabel("rigorous bound of the float error of the outputs, node by node")
     axes.set_ylabel(view.label)
     axes.grid(which="major", color="#e2e2e2", linewidth=0.6)
@@ -160,4 +162,4 @@ def _caption(first: str, zeros: str, left_out: int, at_rim: int) -> str:
         parts.append(zeros.format(at_rim))
     if left_out:
         parts.append(f"{left_out} samples without a finite bound are left out")
-    return "; ".join(parts)
+    return "\n".join(textwrap.wrap("; ".join(parts), 110))

@@ -39,6 +39,7 @@ SEED = 20240229
 POINTS = 3
 _EXACT_CHECK_COST = 20_000_000
 _SLACK = 1 - 2.0**-50
+_SHORT = frozenset({"float16", "bfloat16"})
 
 
 @dataclass(frozen=True)
@@ -236,6 +237,7 @@ def _walk(
     values: dict[int, Enclosure] = {}
     read, place = _last_steps(steps), 0
     used_until = {vector: position for position, spent in enumerate(program.spent) for vector in spent}
+    used_until |= dict.fromkeys(enclosed.compared_vectors(roundings), len(program.instructions))
     for number, step in enumerate(steps):
         while place < step.end:
             rounding = roundings.get(place, enclosed.PLAIN)
@@ -272,7 +274,11 @@ def _judge_constant(where: str, step: Step, value: Constant, found: FloatArray, 
 
 
 def _judge_data(where: str, step: Step, data: Data, values: dict[int, Enclosure], found: FloatArray) -> None:
-    """Compare one tensor, then let the runtime's numbers stand for its entries."""
+    """Compare one tensor, then let the runtime's numbers stand for its entries.
+
+    Short formats are computed in float32: the next node may go on from a number v that was rounded to what is seen, s,
+    for the output alone. |v - s| <= u |v| <= u |s| / (1 - u), or below the normal numbers u times the smallest of them.
+    """
     sizes = [len(values[src].centre) for src in data.srcs]
     centre = np.concatenate([values[src].centre for src in data.srcs])
     radius = np.concatenate([values[src].radius for src in data.srcs])
@@ -283,8 +289,10 @@ def _judge_data(where: str, step: Step, data: Data, values: dict[int, Enclosure]
     _judge(where, step, Enclosure(expected, spread), found)
     kept = index >= 0
     broken = ~np.isfinite(found[kept])  # an overflow, allowed for by an infinite radius
-    centre[index[kept]] = np.where(broken, 0.0, found[kept])
-    radius[index[kept]] = np.where(broken, np.inf, 0.0)
+    seen = np.where(broken, 0.0, found[kept])
+    centre[index[kept]] = seen
+    unit, tiny = (ARITHMETIC[data.dtype].unit, ARITHMETIC[data.dtype].tiny) if data.dtype in _SHORT else (0.0, 0.0)
+    radius[index[kept]] = np.where(broken, np.inf, np.abs(seen) * unit * (1 + 2 * unit) + tiny * unit)
     ends = np.cumsum([0, *sizes])
     for i, src in enumerate(data.srcs):
         if src:

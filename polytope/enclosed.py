@@ -132,16 +132,22 @@ def enclosed_output(
 ) -> Enclosure:
     """Return the last of ``enclose``, point by point, holding no vector longer than it is read."""
     parts: list[Enclosure] = []
+    compared = compared_vectors(roundings or {})
     for i in range(points.shape[1]):
         start = Enclosure(points[:, [i]], np.zeros((len(points), 1)))
         values: dict[int, Enclosure] = {}
         for position in range(len(program.instructions)):
             used = EXACT if arithmetic is None else arithmetic[position]
             values[position] = step(program, position, values, start, used, (roundings or {}).get(position, PLAIN))
-            for spent in program.spent[position]:
+            for spent in set(program.spent[position]) - compared:
                 del values[spent]
         parts.append(values[len(program.instructions) - 1])
     return joined_columns(parts)
+
+
+def compared_vectors(roundings: Mapping[int, Rounding]) -> frozenset[int]:
+    """Return the vectors that an execution chooses by, which no instruction need read."""
+    return frozenset(item.compared for item in roundings.values() if item.compared is not None)
 
 
 def joined_columns(parts: Sequence[Enclosure]) -> Enclosure:

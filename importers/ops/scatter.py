@@ -168,7 +168,7 @@ def _summed(call: Call, value: Value, slots: IndexArray, updates: Data) -> Data:
 
 
 def _combined(call: Call, data: Data, slots: IndexArray, updates: Constant, kind: str) -> Data:
-    """Add or multiply by the sum or product of the constants of each place."""
+    """Add the sum of the constants of each place, or multiply by one after the other, as large products may pass."""
     neutral, written = Fraction(1 if kind == "mul" else 0), slots != _UNWRITTEN
     values = np.full(slots.shape, neutral, dtype=object)
     values[written] = np.array(updates.rationals().fractions(), dtype=object)[slots[written]]
@@ -177,9 +177,10 @@ def _combined(call: Call, data: Data, slots: IndexArray, updates: Constant, kind
     if updates.error is not None:
         error[written] = updates.error.ravel()[slots[written]]
     if kind == "mul":
-        factor = from_fractions(values.prod(axis=1).tolist(), data.shape)
-        off = (size.prod(axis=1) - (size - error).prod(axis=1)) * _SLACK
-        return call.builder.scale(data, factor, Rounding(slots.shape[1], None, off.reshape(data.shape)))
+        for factors, off in zip(values.T, error.T, strict=True):
+            rounding = Rounding(operand_error=off.reshape(data.shape)) if off.any() else None
+            data = call.builder.scale(data, from_fractions(factors.tolist(), data.shape), rounding)
+        return data
     offset = from_fractions(values.sum(axis=1).tolist(), data.shape)
     sizes, off = (part.sum(axis=1).reshape(data.shape) * _SLACK for part in (size, error))
     return call.builder.shift(data, offset, Rounding(slots.shape[1], sizes, off))

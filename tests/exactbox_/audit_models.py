@@ -14,7 +14,6 @@ from tests.importers.onnx_models import build
 
 Random = np.random.Generator
 WIDTH = 4
-BITS = np.float32
 
 
 @dataclass(eq=False)
@@ -22,19 +21,34 @@ class Sketch:
     """A graph from ``x`` of shape (N, 4) under construction.
 
     Args:
+        dtype: element type of the input and of all float constants.
+        alone: whether the file takes one sample at a time.
         steps: inputs near which the graph's own choices change.
     """
 
     random: Random
+    dtype: str = "float32"
+    alone: bool = False
     nodes: list[onnx.NodeProto] = field(default_factory=list)
     constants: dict[str, Any] = field(default_factory=dict)
     steps: list[float] = field(default_factory=lambda: [0.0])
 
-    def constant(self, value: object, dtype: type = np.float32) -> str:
-        """Add an initializer."""
+    def constant(self, value: object, dtype: type | None = None) -> str:
+        """Add an initializer, of the graph's own type where none is given."""
         name = f"c{len(self.constants)}"
-        self.constants[name] = np.clip(np.asarray(value), -3e38, 3e38).astype(dtype)
+        wanted = self.dtype if dtype is None else dtype
+        self.constants[name] = np.clip(np.asarray(value), -self.largest, self.largest).astype(wanted)
         return name
+
+    @property
+    def largest(self) -> float:
+        """The largest number that is used."""
+        return {"float16": 6e4, "float32": 3e38, "float64": 1e300}[self.dtype]
+
+    @property
+    def element(self) -> int:
+        """The type as ONNX numbers it."""
+        return int(helper.np_dtype_to_tensor_dtype(np.dtype(self.dtype)))
 
     def node(self, op: str, *inputs: str, **attributes: Any) -> str:
         """Add a node; returns its output."""
@@ -52,16 +66,17 @@ def chosen_by_comparison(s: Sketch, x: str) -> str:
     large, slope = s.pick(1000, -3e6, 2.0**24, 1e30, 0.1), s.pick(1, -2, 0.5, 3, -0.25)
     edge = s.pick(0, 0.5, -3)
     moved = s.node("Add", s.node("Mul", x, s.constant(slope)), s.constant(large))
-    level = s.constant(BITS(large) + BITS(slope) * BITS(edge))
-    exactly = float(np.float64(s.constants[level]) - np.float64(BITS(large))) / slope
+    far = s.constants[s.constant(large)]
+    level = s.constant(float(far) + slope * edge)
+    exactly = float(np.float64(s.constants[level]) - np.float64(far)) / slope
     s.steps.append(exactly)
-    if BITS(exactly) != exactly:
+    if float(s.constants[s.constant(exactly)]) != exactly or slope == 3:
         return s.node("Relu", s.node("Sub", moved, level))
     compared = s.node(str(s.random.choice(["Greater", "GreaterOrEqual"])), moved, level)
     steep = s.pick(1, -1, 4, 1024, -0.125)
     branch = s.node("Mul", s.node("Sub", x, s.constant(exactly)), s.constant(steep))
     if s.random.random() < 0.3:
-        return s.node("Mul", branch, s.node("Cast", compared, to=TensorProto.FLOAT))
+        return s.node("Mul", branch, s.node("Cast", compared, to=s.element))
     return s.node("Where", compared, branch, s.constant(0))
 
 
@@ -93,7 +108,7 @@ def stepped(s: Sketch, made: str) -> str:
     if op in ("Floor", "Ceil", "Round", "Sign"):
         return s.node(op, made)
     if op == "Cast":
-        return s.node("Cast", s.node("Cast", made, to=TensorProto.INT64), to=TensorProto.FLOAT)
+        return s.node("Cast", s.node("Cast", made, to=TensorProto.INT64), to=s.element)
     if op in ("Greater", "Equal"):
         truth = s.node(op, made, s.constant(s.pick(7, 1, 0.3, 3, 2)))
         return s.node("Where", truth, s.constant(2), s.constant(-1))
@@ -118,7 +133,7 @@ def reduced(s: Sketch, x: str) -> str:
     op = str(s.random.choice(["ReduceMean", "GlobalAveragePool", "AveragePool", "ReduceSum", "ReduceL1", "CumSum"]))
     if op in ("ReduceMean", "ReduceSum", "ReduceL1"):
         axes = s.constant([1], np.int64)
-        found = s.node(op, x, axes, keepdims=1) if op == "ReduceSum" else s.node(op, x, axes=[1], keepdims=1)
+        found = s.node(op, x, axes, keepdims=1)
         return s.node("Mul", found, s.constant(np.ones((1, WIDTH))))
     if op == "CumSum":
         return s.node(op, x, s.constant(1, np.int64))
@@ -154,24 +169,74 @@ def layered(s: Sketch, x: str) -> str:
     return s.node(op, moved, *limits, **attributes)
 
 
+def windowed(s: Sketch, x: str) -> str:
+    """Convolutions, also transposed, with a bias that may come first in the sum."""
+    image = s.node("Unsqueeze", x, s.constant([1], np.int64))
+    weight = s.constant(s.random.standard_normal((1, 1, 3)) * s.pick(1, 1e20, 1e-20))
+    bias = s.constant([s.pick(0, 1, -1e30, 1e-3)])
+    op = str(s.random.choice(["Conv", "ConvTranspose"]))
+    return s.node("Squeeze", s.node(op, image, weight, bias, pads=[1, 1]), s.constant([1], np.int64))
+
+
+def unrolled(s: Sketch, x: str) -> str:
+    """A recurrence over the four entries."""
+    sequence = s.node("Unsqueeze", s.node("Transpose", x, perm=[1, 0]), s.constant([2], np.int64))
+    weights = (s.constant(s.random.standard_normal((1, 1, 1)) * s.pick(1, 1e20)), s.constant([[[s.pick(1, -1, 1e5)]]]))
+    bias = s.constant([[s.pick(0, 1, 1e30), s.pick(0, -1, -1e30)]])
+    whole = s.node("RNN", sequence, *weights, bias, hidden_size=1, activations=["Relu"])
+    return s.node("Transpose", s.node("Squeeze", whole, s.constant([1, 3], np.int64)), perm=[1, 0])
+
+
+def combined(s: Sketch, x: str) -> str:
+    """Variadic sums, contractions, interpolation, slopes, updates in place, and changes of type."""
+    op = str(s.random.choice(["Sum", "Mean", "Einsum", "Resize", "PRelu", "Cast", "Pad", "ScatterElements"]))
+    if op in ("Sum", "Mean"):
+        return s.node(op, x, s.constant(s.pick(1e30, 1, -1000)), x, s.constant(-s.pick(1e30, 1, 1000)))
+    if op == "Einsum":
+        weight = s.constant(s.random.standard_normal((WIDTH, WIDTH)) * s.pick(1, 1e30))
+        return s.node(op, x, weight, equation="bi,ij->bj")
+    if op == "Resize":
+        image = s.node("Unsqueeze", x, s.constant([1], np.int64))
+        wide = s.node(op, image, "", s.constant([1, 1, s.pick(1.5, 2, 1.25)], np.float32), mode="linear")
+        return first(s, s.node("Squeeze", wide, s.constant([1], np.int64)))
+    if op == "PRelu":
+        slopes = s.constant(np.full(WIDTH, s.pick(0.3, 10)))
+        return s.node(op, x, s.node("Mul", s.constant(s.pick(0.1, 3, -0.7)), slopes))
+    if op == "Cast":
+        other = {"float16": TensorProto.FLOAT, "float32": TensorProto.FLOAT16, "float64": TensorProto.FLOAT}[s.dtype]
+        return s.node(op, s.node(op, x, to=other), to=s.element)
+    if op == "Pad":
+        fill = s.node("Mul", s.constant(0.7), s.constant(10))
+        return first(s, s.node(op, x, s.constant([0, 1, 0, 0], np.int64), fill))
+    s.alone = True  # the updates are those of one sample
+    update, kind = s.constant([[s.pick(1e30, 1e-30, 0.1), s.pick(1e-30, 1e30, 3)]]), s.random.choice(["add", "mul"])
+    return s.node(op, x, s.constant([[1, 1]], np.int64), update, axis=1, reduction=str(kind))
+
+
+def first(s: Sketch, x: str) -> str:
+    """The first entries of a longer row."""
+    return s.node("Slice", x, *(s.constant([number], np.int64) for number in (0, WIDTH, 1)))
+
+
 PARTS: tuple[Callable[[Sketch, str], str], ...] = (
     chosen_by_comparison, constants_of_floats, reduced, scaled, layered, chosen_by_comparison, constants_of_floats,
+    windowed, combined, unrolled, combined,
 )  # fmt: skip
 
 
 def random_model(random: Random) -> tuple[onnx.ModelProto, Sketch]:
     """Return a model of one to three parts; the last class is a constant near the others."""
-    s = Sketch(random)
+    s = Sketch(random, str(random.choice(["float32"] * 6 + ["float64", "float16"])))
     x = "x"
     for _ in range(int(random.integers(1, 4))):
         x = PARTS[int(random.integers(len(PARTS)))](s, x)
     level = s.node("Add", s.node("Mul", "x", s.constant(0)), s.constant(s.pick(1e-5, 0, 1e-3, 1, 1e-30, 1e30)))
     s.nodes.append(helper.make_node("Concat", [x, level], ["y"], "outputs", axis=1))
-    return build(s.nodes, {"x": ("N", WIDTH)}, ["y"], s.constants, opset=17), s
+    return build(s.nodes, {"x": (1 if s.alone else "N", WIDTH)}, ["y"], s.constants, opset=18, dtype=s.element), s
 
 
 def adversarial(s: Sketch, count: int) -> Any:
-    """Return float32 inputs (count, 4): near the steps, huge, tiny, and plain."""
+    """Return inputs (count, 4): near the steps, huge, tiny, and plain."""
     rows = s.random.standard_normal((count, WIDTH))
     for row in rows:
         kind = int(s.random.integers(6))
@@ -181,4 +246,4 @@ def adversarial(s: Sketch, count: int) -> Any:
             row[:] *= s.pick(1e10, 1e30, 1e38, 2.0**24)
         elif kind == 4:
             row[:] *= s.pick(1e-38, 1e-42, 1e-20, 1e-10)
-    return np.clip(rows, -3e38, 3e38).astype(np.float32)
+    return np.clip(rows, -s.largest, s.largest).astype(s.dtype)
