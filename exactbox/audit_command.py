@@ -66,7 +66,9 @@ def run_inventory(
     limit: Sequence[str] = (),
 ) -> int:
     """List what a model holds; 0 for refused models too."""
-    found = inventory(model, output, parse_dims(dim), parse_limits(limit), fix=parse_fixes(fix))
+    with Stages(1) as stages:
+        stages.begin("reading the model")
+        found = inventory(model, output, parse_dims(dim), parse_limits(limit), fix=parse_fixes(fix))
     if as_json:
         click.echo(_json({"exit_code": 0, **inventory_document(found)}))
     else:
@@ -127,17 +129,19 @@ def run_compare(
     limit: Sequence[str] = (),
 ) -> int:
     """Compare two models; 0 for equal, 1 for different, 2 for undecided."""
-    found = compare(
-        left,
-        right,
-        box=box,
-        data=split_data(data, header) if data else None,
-        outputs=outputs or (None, None),
-        dims=parse_dims(dim),
-        fix=parse_fixes(fix),
-        limits=parse_limits(limit),
-        points=points,
-    )
+    with Stages(1) as stages:
+        stages.begin("comparing")
+        found = compare(
+            left,
+            right,
+            box=box,
+            data=split_data(data, header) if data else None,
+            outputs=outputs or (None, None),
+            dims=parse_dims(dim),
+            fix=parse_fixes(fix),
+            limits=parse_limits(limit),
+            points=points,
+        )
     code = CODES[found.verdict]
     if as_json:
         click.echo(_json({"exit_code": code, **comparison_document(found)}))

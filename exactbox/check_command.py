@@ -11,6 +11,7 @@ import click
 
 from exactbox.checking import CheckReport, ModelOptions, check
 from exactbox.polytope.printable import printable, printable_json
+from exactbox.progress import Stages
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,9 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
             options.runtime,
         )  # fmt: skip
     program = None if options.program is None else Path(options.program)
-    report = check(options.certificate, options.model, program=program, options=chosen)
+    with Stages(1) as stages:
+        stages.begin("checking")
+        report = check(options.certificate, options.model, program=program, options=chosen)
     if as_json:
         click.echo(printable_json(json.dumps(report.as_dict(), ensure_ascii=False)))
     else:

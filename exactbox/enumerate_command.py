@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,6 +61,7 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
     Returns:
         0, or 2 where a limit or Ctrl-C ended the run before all regions were found.
     """
+    began = time.monotonic()
     _check_outputs(options)
     ways = _ways(options)
     interrupt = Interrupt()
@@ -76,7 +78,7 @@ def run_enumerate(options: EnumerateOptions, as_json: bool) -> int:
         stages.begin("reading the model")
         prepared = _prepared(options)
         check_fits(options, prepared)
-        limits = checked_limits(options.max_regions, options.time_limit, heard)
+        limits = checked_limits(options.max_regions, options.time_limit, heard, began)
         stages.begin("enumerating")
         with interrupt:
             found, answers, written = _found(prepared, options, ways, limits, interrupt, writing)

@@ -23,7 +23,7 @@ from exactbox.fixing import pinned
 from exactbox.loading import Model, load
 from exactbox.long_runs import Limits
 from exactbox.polytope.cell_kernels import Cells
-from exactbox.polytope.complex import Complex, ComplexBuilder
+from exactbox.polytope.complex import Complex
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.enumeration import Cell, Enumeration, Part, Progress, Space
 from exactbox.polytope.errors import BudgetError, InputError
@@ -34,8 +34,8 @@ from exactbox.region_counts import Counts
 from exactbox.run_results import Found, Prepared, Ways, long_run
 from exactbox.saving import Info, model_info
 from exactbox.slices import read_slice, slice_domain
+from exactbox.taken import Taken
 from exactbox.verify.tree_certificate import certified_regions
-from exactbox.witness_classes import classes_at
 
 Heard = Callable[[Progress], bool | None]
 
@@ -272,8 +272,10 @@ def write_certificate(found: Found, path: Path) -> str | None:
     return str(path)
 
 
-def checked_limits(max_regions: int | None, time_limit: float | None, progress: Heard | None) -> Limits:
-    """Return limits.
+def checked_limits(
+    max_regions: int | None, time_limit: float | None, progress: Heard | None, began: float | None = None
+) -> Limits:
+    """Return limits; the time counts from ``began`` on the monotonic clock, by default from the run's beginning.
 
     Raises:
         InputError: a limit that is no number of regions or seconds.
@@ -282,7 +284,7 @@ def checked_limits(max_regions: int | None, time_limit: float | None, progress: 
         raise InputError(f"max_regions: expected at least 1, got {max_regions}")
     if time_limit is not None and not 0 <= time_limit < float("inf"):
         raise InputError(f"time_limit: expected seconds, at least 0, got {time_limit}")
-    return Limits(max_regions, time_limit, progress)
+    return Limits(max_regions, time_limit, progress, began)
 
 
 def enumerate_at_once(
@@ -292,18 +294,17 @@ def enumerate_at_once(
     loaded, where, began = prepared.model, prepared.domain, time.monotonic()
     if certificate is None:
         space = Space(loaded.program, where.domain)
-        taken = _taker(space, hang)
+        taken = Taken(space, prepared.plan, hang, limits.deadline)
         complete, reason = _run(space, taken, limits)
     else:
         recorded = _Recorded(loaded.program, where.domain, limits)
-        taken = recorded.taken = _taker(recorded, hang)
+        taken = recorded.taken = Taken(recorded, prepared.plan, hang)
         complete, reason = _run_certified(recorded, Path(certificate), _info(loaded, where))
-    hanging = taken.finish(complete, reason) if isinstance(taken, ComplexBuilder) else None
-    classes = classes_at(loaded.program, prepared.plan, [cell.witness for cell in taken.cells])
+    hanging = taken.hanging(complete, reason)
     written = str(certificate) if certificate is not None and complete else None
     return Enumerated(
-        loaded, where, prepared.plan, tuple(taken.cells), classes, complete, reason, time.monotonic() - began, hanging,
-        written,
+        loaded, where, prepared.plan, tuple(taken.cells), taken.classes(), complete, reason, time.monotonic() - began,
+        hanging, written,
     )
 
 
@@ -334,18 +335,6 @@ class _Stopped(BudgetError):
     """A limit ends a run that writes a certificate."""
 
 
-class _Plain:
-    """Takes the regions of a run batch by batch, and nothing about how they hang together."""
-
-    def __init__(self, space: Space) -> None:
-        self._space = space
-        self.cells: list[Cell] = []
-
-    def extend(self, cells: Cells) -> None:
-        """Add a batch of finished regions."""
-        self.cells += self._space.regions(cells)
-
-
 class _Recorded(Space):
     """A space that keeps its proofs, and shows its finished regions and how far it is while a certificate is written.
 
@@ -356,9 +345,9 @@ class _Recorded(Space):
     def __init__(self, program: Program, domain: Domain, limits: Limits) -> None:
         super().__init__(program, domain, recording=True)
         self._limits = limits
-        self._began = time.monotonic()
+        self._began = time.monotonic() if limits.began is None else limits.began
         self._waiting: dict[int, int] = {}
-        self.taken: _Plain | ComplexBuilder = _Plain(self)
+        self.taken: Taken
 
     def parts(self, number: int = 0, seeds: Cells | None = None) -> Iterator[Part]:
         """Split cells by all layers from ``number`` on; what the first call passes on is taken."""
@@ -383,15 +372,13 @@ class _Recorded(Space):
             raise _Stopped(f"stopped: the time limit of {limits.time_limit} seconds was reached")
 
 
-def _taker(space: Space, hanging: bool) -> _Plain | ComplexBuilder:
-    return ComplexBuilder(space) if hanging else _Plain(space)
-
-
-def _run(space: Space, taken: _Plain | ComplexBuilder, limits: Limits) -> tuple[bool, str]:
-    run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress)
+def _run(space: Space, taken: Taken, limits: Limits) -> tuple[bool, str]:
+    run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress, limits.began)
     for batch in run.batches():
         taken.extend(batch)
-    return run.complete, run.reason
+    missing = len(taken.cells) < run.count
+    late = f"stopped: the time limit of {limits.time_limit} seconds was reached"
+    return run.complete and not missing, late if missing else run.reason
 
 
 def _run_certified(space: _Recorded, path: Path, info: Info) -> tuple[bool, str]:

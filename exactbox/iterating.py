@@ -83,7 +83,7 @@ class RegionStream(Iterator[Region]):
 
     def _at_once(self, limits: Limits) -> Iterator[Cell]:
         space = Space(self._prepared.model.program, self._prepared.domain.domain)
-        run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress)
+        run = Enumeration(space, limits.max_regions, limits.time_limit, limits.progress, limits.began)
         for batch in run.batches():
             yield from space.regions(batch)
         self.complete, self.reason = run.complete, run.reason

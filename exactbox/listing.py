@@ -32,6 +32,7 @@ from exactbox.polytope.program import (
 )
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import region_at
+from exactbox.progress import Stages
 from exactbox.report import confirmation_words, print_blocks
 from exactbox.sources import Given
 
@@ -49,11 +50,16 @@ class ShowOptions(ImportOptions):
 
 def run_show(options: ShowOptions, as_json: bool) -> int:
     """List a program, and on request the rows of one of its regions."""
-    model = options.load()
     region = None
-    if options.region is not None:
-        region = region_lines(model.program, read_inputs(
-            model.program, Given(options.region, options.header), exact_input=options.exact_input).point)  # fmt: skip
+    with Stages(2) as stages:
+        stages.begin("reading the model")
+        model = options.load()
+        stages.begin("region")
+        if options.region is not None:
+            given = Given(options.region, options.header)
+            region = region_lines(
+                model.program, read_inputs(model.program, given, exact_input=options.exact_input).point
+            )
     if as_json:
         click.echo(to_json({"exit_code": 0, **show_document(model), "region": region}))
         return 0

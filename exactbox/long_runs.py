@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -28,11 +29,22 @@ FOUND_ALL = "all regions were found"
 
 @dataclass(frozen=True)
 class Limits:
-    """When to stop, and who is told how far the work is, and may answer True to stop."""
+    """When to stop, and who is told how far the work is, and may answer True to stop.
+
+    Args:
+        began: when the time began, on the monotonic clock; when the run begins by default.
+    """
 
     max_regions: int | None = None
     time_limit: float | None = None
     progress: Callable[[Progress], bool | None] | None = None
+    began: float | None = None
+
+    @property
+    def deadline(self) -> float:
+        """When to stop on the monotonic clock, for a run that begins now; infinite without a limit."""
+        begin = time.monotonic() if self.began is None else self.began
+        return math.inf if self.time_limit is None else begin + self.time_limit
 
 
 class LongRun:
@@ -55,7 +67,7 @@ class LongRun:
         self._busy: dict[Place, Task] = {}
         self._lost: Counter[Place] = Counter()
         self._taken_up = False
-        self._began = time.monotonic()
+        self._began = time.monotonic() if limits.began is None else limits.began
         self.complete, self.reason = False, "not finished"
 
     @property

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from exactbox.boxes import check_inside, everywhere
 from exactbox.certifying import given_domain
+from exactbox.columns import entry_names
 from exactbox.fixing import pinned
 from exactbox.inputs import read_inputs
 from exactbox.loading import Model
@@ -12,6 +15,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, RegionsAt
+from exactbox.progress import Stages
 
 
 def region_at(
@@ -39,6 +43,7 @@ def regions_at(
     domain: Domain | None = None,
     exact_input: bool = False,
     budget: int = 1024,
+    progress: Callable[[int, int], None] | None = None,
 ) -> RegionsAt:
     """Return every full-dimensional region of a model that contains an input, or those found within a budget.
 
@@ -46,13 +51,21 @@ def regions_at(
         x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
         domain: where regions are meant; by default all of R^d.
         budget: the largest number of regions to collect; past it the answer says that it is incomplete.
+        progress: called with the number of regions found, and of those whose neighbours were looked for; by default
+            both are shown on standard error where it takes long.
 
     Raises:
         InputError: the input does not fit the model or lies outside the domain.
     """
     program = _program(model)
     point, where = _read(model, x, domain, exact_input)
-    return regions.regions_at(program, point, where, budget)
+    with Stages(1, None if progress is None else False) as stages:
+        stages.begin("regions at the point")
+
+        def shown(found: int, looked: int) -> None:
+            stages.describe(f"{found} regions at the point, neighbours of {looked} looked for")
+
+        return regions.regions_at(program, point, where, budget, progress or shown)
 
 
 def _program(model: Model | Program) -> Program:
@@ -63,7 +76,7 @@ def _read(model: Model | Program, x: object, domain: Domain | None, exact_input:
     program = _program(model)
     read = read_inputs(program, x, exact_input=exact_input)
     stated = everywhere(program) if domain is None else given_domain(program, domain)
-    names = [program.input_name(i) for i in range(program.input_size)]
+    names = entry_names(program)
     stated = pinned(stated, model.pins, names) if isinstance(model, Model) else stated
     check_inside(stated, read.point, names, read.given)
     return read.point, stated.domain

@@ -232,6 +232,7 @@ class Enumeration(Iterator[Cell]):
         max_regions: stop after so many.
         time_limit: stop after so many seconds.
         progress: called now and then; where it answers True, the run stops cleanly.
+        began: when the time began, on the monotonic clock; now by default.
 
     Attributes:
         complete: whether all regions were delivered.
@@ -241,12 +242,12 @@ class Enumeration(Iterator[Cell]):
 
     def __init__(
         self, space: Space, max_regions: int | None = None, time_limit: float | None = None,
-        progress: Callable[[Progress], bool | None] | None = None,
+        progress: Callable[[Progress], bool | None] | None = None, began: float | None = None,
     ) -> None:
         self.space = space
         self.complete, self.reason, self.count = False, "not finished", 0
         self._max_regions, self._time_limit, self._progress = max_regions, time_limit, progress
-        self._began = time.monotonic()
+        self._began = time.monotonic() if began is None else began
         self._cells = self._run()
 
     def __iter__(self) -> Enumeration:

@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 _STEPS = 1 << 15
 _EXACT_STEP = 1 << 9
+_EXACT_DIMENSION = 6
+"""Up to here an exact step counts as ``_EXACT_STEP``; beyond, it takes longer with the square of the dimension."""
 _EVENT_ROWS = 1 << 14
 
 
@@ -138,7 +140,8 @@ class LayerRun:
 
     def _resolve(self) -> None:
         """Branch the cell on top of the stack on its unit in exact arithmetic."""
-        self._control[STEPS] -= _EXACT_STEP
+        dearer = max(1, self._space.chart.dimension**2 // _EXACT_DIMENSION**2)
+        self._control[STEPS] -= min(_EXACT_STEP * dearer, _STEPS)
         stack, top = self._stack, int(self._control[DEPTH]) - 1
         unit = int(stack.unit[top])
         width, start = int(self._layer.widths[unit]), int(self._layer.starts[unit])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -139,18 +139,27 @@ def region_at(program: Program, point: Rationals, domain: Domain) -> Region:
     return Region(program, domain, local.pattern, point, point + local.step)
 
 
-def regions_at(program: Program, point: Rationals, domain: Domain, budget: int = 1024) -> RegionsAt:
+def regions_at(
+    program: Program,
+    point: Rationals,
+    domain: Domain,
+    budget: int = 1024,
+    progress: Callable[[int, int], None] | None = None,
+) -> RegionsAt:
     """Return every full-dimensional region that contains ``point`` (d,), by crossing the facets through it.
 
     The regions around a point form a fan; any two of them are joined by a path across facets that contain the point.
 
     Args:
         budget: the largest number of regions to collect; past it the answer is incomplete and says so.
+        progress: called with the number of regions found, and of those whose neighbours were looked for.
     """
     start = region_at(program, point, domain)
     found = {start.pattern: start}
     queue = deque([start])
     while queue:
+        if progress is not None:
+            progress(len(found), len(found) - len(queue))
         region = queue.popleft()
         for beyond in _fan_neighbors(region, point):
             if beyond.pattern in found:

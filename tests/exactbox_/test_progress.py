@@ -1,8 +1,10 @@
 """The progress display: silent where it should be, and never in the way."""
 
 import io
+import re
 import sys
 import threading
+from typing import Any
 
 import pytest
 
@@ -37,11 +39,32 @@ def test_a_bar_is_shown_for_long_work(monkeypatch: pytest.MonkeyPatch) -> None:
     with Stages(2) as stages:
         stages.begin("facets")
         for thread in threading.enumerate():
-            if isinstance(thread, threading.Timer):
+            if thread.name == "progress":
                 thread.join()
         stages.part(1, 4)
         stages.part(0, 0)
     assert "facets" in terminal.getvalue()
+
+
+def test_long_work_is_told_of_line_by_line_where_there_is_no_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    told = threading.Event()
+
+    def tell(*texts: object, **options: Any) -> None:
+        print(*texts, **options)
+        told.set()
+
+    monkeypatch.setattr("exactbox.progress.INTERVAL", 0.0)
+    monkeypatch.setattr("exactbox.progress.print", tell, raising=False)
+    with Stages(2) as stages:
+        stages.begin("facets")
+        stages.part(1, 4)
+        for _ in range(2):  # the first line may have been under way
+            told.clear()
+            assert told.wait(10)
+    out, err = capsys.readouterr()
+    assert out == "" and re.fullmatch(r"exactbox: stage 1 of 2, facets, 25% of it; \d+ s", err.splitlines()[-1])
 
 
 def test_an_error_passes_through() -> None:
