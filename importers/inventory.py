@@ -143,7 +143,7 @@ def inventory(
 
 def inventory_of(file: OnnxFile, output: str | None, dims: Mapping[str, int] | None, caps: Limits) -> Inventory:
     """List what a file that was read holds; see ``inventory``."""
-    names = candidates(file.path, file.graph.outputs, output)
+    names = candidates(file.path, file.graph, output)
     tried = [_try(file, name, dims or {}, caps) for name in names[:1]]
     if tried[0].status == "refused":
         tried += [_try(file, name, dims or {}, caps) for name in names[1:]]

@@ -135,8 +135,10 @@ def lower_file(file: OnnxFile, output: str | None, dims: Mapping[str, int], limi
         InputError: no such output, or an open dimension.
         UnsupportedModelError: nodes in the way, all of them.
     """
-    first, *others = candidates(file.path, file.graph.outputs, output)
-    how = "given" if output is not None else "the only one" if len(file.graph.outputs) == 1 else "assumed"
+    first, *others = candidates(file.path, file.graph, output)
+    how = "the only one" if len(file.graph.outputs) == 1 else "assumed"
+    if output is not None:
+        how = "given" if output in file.graph.outputs else "given, a tensor inside the model"
     try:
         return _lower_output(file, first, how, dims, limits)
     except UnsupportedModelError:

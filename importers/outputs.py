@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -46,15 +46,20 @@ class Explained:
     axis: int
 
 
-def candidates(where: str, outputs: Mapping[str, str], given: str | None) -> list[str]:
-    """Return the outputs to try, best first: the one that was given; else scores before labels, then file order.
+def candidates(where: str, graph: Graph, given: str | None) -> list[str]:
+    """Return the tensors to try, best first: the one that was given; else scores before labels, then file order.
+
+    Args:
+        given: an output, or a tensor that any node makes.
 
     Raises:
-        InputError: no output has the given name.
+        InputError: no tensor has the given name.
     """
+    outputs = graph.outputs
     if given is not None:
-        if given not in outputs:
-            raise InputError(f"{where}: expected one of the outputs {', '.join(outputs)}, got '{given}'")
+        if (given not in outputs and all(given not in node.outputs for node in graph.nodes)) or not given:
+            expected = f"expected one of the outputs {', '.join(outputs)}"
+            raise InputError(f"{where}: {expected}, got '{given}', which is no tensor inside the model either")
         return [given]
     scores = [name for name, dtype in outputs.items() if dtype not in _LABEL_TYPES]
     labels = [name for name, dtype in outputs.items() if dtype in _LABEL_TYPES]

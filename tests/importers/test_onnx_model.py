@@ -286,3 +286,23 @@ def test_two_ways_to_write_one_network_are_one_program(tmp_path: Path) -> None:
     assert [name for name, _ in shown[0]] == [name for name, _ in shown[1]] == ["Input", "MatMul", "Shift"]
     point = from_fractions([1, 2, 3], (3, 1))
     assert exact.forward(programs[0], point).equals(exact.forward(programs[1], point))
+
+
+def test_a_tensor_inside_the_model_can_be_explained(tmp_path: Path) -> None:
+    """A prefix has an exact meaning even where what follows has none."""
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["z"], "product"),
+        helper.make_node("Relu", ["z"], ["r"], "relu"),
+        helper.make_node("Sin", ["r"], ["y"], "wave"),
+    ]
+    path = save(build(nodes, {"x": (1, 2)}, ["y"], {"w": np.array([[1, 2], [3, -4]], np.float32)}), tmp_path)
+    with pytest.raises(UnsupportedModelError, match="wave"):
+        load(path)
+    for name, units in (("z", 0), ("r", 2)):
+        model = load(path, output=name)
+        assert model.program.unit_count == units and model.program.output.name == name
+        assert model.confirmation.status == "confirmed"
+        assert model.output_choice == f"output '{name}' chosen (given, a tensor inside the model)"
+    for name in ("x", "w", "q", ""):
+        with pytest.raises(InputError, match=f"got '{name}', which is no tensor inside the model either"):
+            load(path, output=name)
