@@ -20,7 +20,7 @@ def _shared(command: _F) -> _F:
 
 @click.command()
 @click.argument("model", metavar="MODEL.onnx")
-@click.option("--output", metavar="NAME", help="Which output or inner tensor to explain (default: what decides).")
+@click.option("--output", metavar="NAME", help="Output or inner tensor to explain (default: what decides).")
 @_shared
 def inventory(model: str, as_json: bool, **options: Any) -> int:
     """List what a model holds: operators and their class, units, constants, and what exact work costs.
@@ -46,7 +46,7 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
               "runtime is fed with these numbers rounded. One number, one a channel, one an input, or a file.")
 @click.option("--std", metavar="S", help="See --mean.")
 @click.option("--labels", metavar="Y", help="One class a sample, by name or position: .npy, .npz or a one-column .csv.")
-@click.option("--output", metavar="NAME", help="Which output or inner tensor to look at (default: what decides).")
+@click.option("--output", metavar="NAME", help="Output or inner tensor to look at (default: what decides).")
 @click.option("--output-row", type=int, metavar="I", help="Which row of an output such as [2,6] (0-based).")
 @click.option("--decision", type=click.Choice(["argmax", "argmin", "sign", "none"]),
               help="How the outputs decide; by default the model's own rule, or an assumed one, which is said.")

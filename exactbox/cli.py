@@ -58,7 +58,7 @@ def commands() -> None:
 def import_options(command: _F) -> _F:
     """Add the options that say how a model is read."""
     for option in reversed([
-        click.option("--output", metavar="NAME", help="Which output or inner tensor to explain (default: what decides)."),
+        click.option("--output", metavar="NAME", help="Output or inner tensor to explain (default: what decides)."),
         click.option("--mean", metavar="M", help="Raw inputs are first mapped to (x - M) / S, exactly: one number, one "
                      "a channel (0.485,0.456,0.406), one an input, or a file. Everything is then said of raw inputs."),
         click.option("--std", metavar="S", help="See --mean."),
