@@ -107,7 +107,7 @@ def confirm(file: OnnxFile, lowering: Lowering, raw: Program, simplified: Progra
         walked = [_walk(file.path, lowering, raw, points[:, [i]], steps, run) for i, run in enumerate(columns)]
         final = enclosed.joined_columns(walked)
     except DifferenceError as error:
-        deviation = _deviation(lowering, error.node)
+        deviation = _deviation(lowering, error.node, steps)
         if deviation:
             return Confirmation("not confirmed", deviation, deviates=True)
         known = _known(lowering, error.node)
@@ -132,9 +132,21 @@ def doubt_words(doubts: Sequence[str]) -> list[str]:
     return [f"{doubt}: a float execution may take another way" for doubt in dict.fromkeys(doubts)]
 
 
-def _deviation(lowering: Lowering, node: Node) -> str:
-    """Say what the runtime is known to make of a node, or of one inside it, against the standard's text."""
-    own = [(place, why) for place, why in lowering.deviations if f"{place} ".startswith((f"{node} ", f"{node}: "))]
+def _deviation(lowering: Lowering, node: Node, steps: Sequence[Step]) -> str:
+    """Say what the runtime is known to make of a node against the standard's text.
+
+    A node may stand inside of the one that differs, or before it where its own result (a sequence) is not compared.
+    """
+
+    def within(place: str, outer: str) -> bool:
+        return f"{place} ".startswith((f"{outer} ", f"{outer}: "))
+
+    judged = {str(step.node) for step in steps}
+    own = [
+        (place, why)
+        for place, why in lowering.deviations
+        if within(place, str(node)) or not any(within(place, other) for other in judged)
+    ]
     known = [f"{place}: {why}" for place, why in own]
     return f"onnxruntime computes something else than the standard says: {'; '.join(known)}" if known else ""
 
@@ -283,9 +295,10 @@ def _judge_data(where: str, step: Step, data: Data, values: dict[int, Enclosure]
     centre = np.concatenate([values[src].centre for src in data.srcs])
     radius = np.concatenate([values[src].radius for src in data.srcs])
     index = data.index.ravel()
-    expected = np.where(index[:, None] < 0, 0.0, centre[index])
+    inside = index >= 0
+    expected, spread = np.zeros((2, len(index), found.shape[1]))
+    expected[inside], spread[inside] = centre[index[inside]], radius[index[inside]]
     expected[index == NEVER_WINS] = -math.inf
-    spread = np.where(index[:, None] < 0, 0.0, radius[index])
     _judge(where, step, Enclosure(expected, spread), found)
     kept = index >= 0
     broken = ~np.isfinite(found[kept])  # an overflow, allowed for by an infinite radius

@@ -31,7 +31,7 @@ def outside(node: Node) -> str:
         return missing if known is None else _beyond(node, known)
     if schema.since_version > READ[node.domain]:
         return f"its version {schema.since_version} is newer than exactbox, which knows {READ[node.domain]}"
-    return _beyond(node, schema.attributes) or _too_many(node, schema)
+    return _beyond(node, schema.attributes) or _too_many(node, schema) or _left_out(node, schema)
 
 
 @cache
@@ -46,6 +46,13 @@ def _beyond(node: Node, known: Iterable[str]) -> str:
     extra = sorted(set(node.attributes).difference(known))
     has = ", ".join(sorted(known)) or "none"
     return f"operator set {node.version} gives it no attribute {extra[0]} (it has {has})" if extra else ""
+
+
+def _left_out(node: Node, schema: defs.OpSchema) -> str:
+    """Say that a node leaves out an output of a list of them, at which onnxruntime ends the whole process."""
+    listed = [item.option == defs.OpSchema.FormalParameterOption.Variadic for item in schema.outputs]
+    first = listed.index(True) if True in listed else len(node.outputs)
+    return "leaves out an output of a list, of which none is optional" if "" in node.outputs[first:] else ""
 
 
 def _too_many(node: Node, schema: defs.OpSchema) -> str:

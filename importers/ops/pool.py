@@ -33,7 +33,10 @@ def max_pool(call: Call) -> list[Data | None]:
 def global_max_pool(call: Call) -> Data:
     """The maximum of each plane."""
     data = call.data()
-    groups = np.arange(data.size, dtype=np.int64).reshape(math.prod(data.shape[:2]), -1)
+    width = math.prod(data.shape[2:])
+    if not width:
+        call.refuse("a maximum over nothing")
+    groups = np.arange(data.size, dtype=np.int64).reshape(math.prod(data.shape[:2]), width)
     return call.builder.maximum(data, groups, (*data.shape[:2], *(1 for _ in data.shape[2:])))
 
 

@@ -82,7 +82,10 @@ def split_to_sequence(call: Call) -> Items:
     parts = _parts(call, size)
     ends = np.cumsum([0, *parts]).tolist()
     cut = [_cut(value, axis, start, end) for start, end in pairwise(ends)]
-    if call.optional(1) is None and not call.node.flag("keepdims", 1):
+    kept = call.node.flag("keepdims", 1)
+    if call.optional(1) is not None and not kept:
+        call.deviates("keepdims counts only without lengths, where onnxruntime may drop the axis")
+    if call.optional(1) is None and not kept:
         cut = [part.moved(lambda array: np.squeeze(array, axis)) for part in cut]
     return Items(tuple(cut))
 

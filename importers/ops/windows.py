@@ -99,7 +99,10 @@ def padding(
         return pads[:axes], pads[axes:]
     if mode not in ("SAME_UPPER", "SAME_LOWER"):
         call.refuse(f"auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {mode}")
-    total = [max((-(-n // s) - 1) * s + r - n, 0) for n, r, s in zip(size, reach, strides, strict=True)]
+    wanted = [(-(-n // s) - 1) * s + r - n for n, r, s in zip(size, reach, strides, strict=True)]
+    if min(wanted) < (-2 if call.node.op.startswith("Conv") else 0):  # a convolution of stride 2 or 3 skips entries
+        call.refuse(f"{mode} would pad by {min(wanted)} entries: the standard does not say which to leave out")
+    total = [max(item, 0) for item in wanted]
     half = [item // 2 if mode == "SAME_UPPER" else -(-item // 2) for item in total]
     return tuple(half), tuple(item - low for item, low in zip(total, half, strict=True))
 
