@@ -13,7 +13,7 @@ from onnx import TensorProto, defs, helper, numpy_helper
 from tests.importers.onnx_models import ML, AnyArray
 
 Key = tuple[str, str, int]
-Maker = Callable[["Draw"], Any]
+Maker = Callable[["Draw"], object]
 
 MAKERS: dict[tuple[str, str], Maker] = {}
 NEWEST = {"": 26, ML: 5}
@@ -110,9 +110,7 @@ class Draw:
             return [], {}
         return ([self.ints(*values)], {}) if self.version >= since else ([], {name: list(values)})
 
-    def add(
-        self, inputs: Sequence[str], count: int = 1, op: str = "", /, outputs: Sequence[str] = (), **given: Any
-    ) -> str:
+    def add(self, inputs: Sequence[str], count: int = 1, op: str = "", /, outputs: Any = (), **given: Any) -> str:
         """Append a node, by default of the operator itself; returns its first output, which the model has."""
         made = list(outputs) or [f"t{len(self.nodes)}_{i}" for i in range(count)]
         domain = self.domain if not op or op == self.op else ""
@@ -122,13 +120,13 @@ class Draw:
         self.output = next(name for name in made if name)
         return self.output
 
-    def absorb(self, constant: str, shape: Sequence[int] = (1,)) -> None:
+    def absorb(self, constant: str, shape: Sequence[int] = (1,)) -> str:
         """Let a constant of any type take part: it is cast and added to data of one number."""
         number = self.add([constant], 1, "Cast", to=TensorProto.FLOAT if self.set >= 6 else "FLOAT")
         data = self.data(shape)
-        self.add(
-            [number, data] if self.set < 7 else [data, number], 1, "Add", **({"broadcast": 1} if self.set < 7 else {})
-        )
+        if self.set < 7:
+            return self.add([number, data], 1, "Add", broadcast=1)
+        return self.add([data, number], 1, "Add")
 
     @property
     def set(self) -> int:

@@ -57,11 +57,9 @@ def _restated(draw: Draw, node: onnx.NodeProto, graph: onnx.GraphProto) -> list[
     if op == "RNN" and given.pop("layout", 0):
         return _batch_second(inputs, list(node.output), given)
     if op == "PRelu" or "broadcast" in given:
-        shapes = [_shape(draw, name) for name in inputs[:2]]
-        if op == "Gemm":
-            shapes = [shapes[0], (), *(_shape(draw, name) for name in inputs[2:])]
-        dims = _slope(*shapes) if op == "PRelu" else None if op == "Gemm" else _run(*shapes, given.get("axis"))
-        if dims is not None:
+        left, right = (_shape(draw, name) for name in inputs[:2])
+        dims = _slope(left, right) if op == "PRelu" else _run(left, right, given.get("axis"))
+        if op != "Gemm" and dims is not None:  # the run of axes that Gemm's bias may be is what newer sets take too
             inputs[1], name = f"{inputs[1]}_again", inputs[1]
             graph.initializer.append(numpy_helper.from_array(np.array(dims, np.int64), f"{name}_dims"))
             before = [helper.make_node("Reshape", [name, f"{name}_dims"], [inputs[1]])]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from onnx.reference import ReferenceEvaluator
 
 from exactbox.importers.onnx_model import Model, load
-from exactbox.importers.runtime import RUNTIME_ERRORS
+from exactbox.importers.session import RUNTIME_ERRORS
 from exactbox.polytope import exact
 from exactbox.polytope.errors import InputError, InternalError, LimitError, UnsupportedModelError
 from exactbox.polytope.rational import exact as exact_numbers
@@ -76,10 +77,10 @@ def _by_reference(draw: Draw, proto: onnx.ModelProto, model: Model) -> tuple[boo
         return None, "not asked"
     try:
         with np.errstate(all="ignore"):
-            wanted = np.asarray(ReferenceEvaluator(proto).run(None, draw.varying)[0])
+            found: Any = ReferenceEvaluator(proto).run(None, draw.varying)
     except UNABLE as error:
         return None, f"{type(error).__name__}: {error}"[:200]
-    return compared(draw, model, wanted)
+    return compared(draw, model, np.asarray(found[0]))
 
 
 def compared(draw: Draw, model: Model, wanted: AnyArray) -> tuple[bool, str]:

@@ -37,30 +37,30 @@ def pair(d: Draw) -> tuple[Shape, Shape, dict[str, Any]]:
 
 
 @makes("Add", "Sub")
-def sums(d: Draw) -> None:
+def sums(d: Draw) -> object:
     left, right, given = pair(d)
     first = d.either(left)
-    d.add([first, d.data(right) if first[0] == "c" else d.either(right)], **given, **hint(d))
+    return d.add([first, d.data(right) if first[0] == "c" else d.either(right)], **given, **hint(d))
 
 
 @makes("Mul", "Div", "Pow")
-def products(d: Draw) -> None:
+def products(d: Draw) -> object:
     left, right, given = pair(d)
     values = d.numbers(right) if d.op == "Mul" else np.ones(right) if d.op == "Pow" else d.numbers(right) * 2 + 11
     if d.chance(6) or d.version < 7:
-        d.add([d.data(left), d.constant(values, np.float32)], **given, **(hint(d) if d.op != "Pow" else {}))
+        return d.add([d.data(left), d.constant(values, np.float32)], **given, **(hint(d) if d.op != "Pow" else {}))
     elif d.chance(4):
         whole = [d.constant(np.abs(d.numbers(shape)) * 2 + 1, np.int64) for shape in (left, right)]
-        d.absorb(d.add(whole, **given))
+        return d.absorb(d.add(whole, **given))
     else:
         pieces = [d.data(left), d.constant(values, np.float32)]
-        d.add(pieces[::-1] if d.op == "Mul" and d.chance() else pieces, **given)
+        return d.add(pieces[::-1] if d.op == "Mul" and d.chance() else pieces, **given)
 
 
 @makes(
     "And", "Or", "Xor", "Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual", "BitwiseAnd", "BitwiseOr", "Mod"
 )
-def logic(d: Draw) -> None:
+def logic(d: Draw) -> object:
     left, right, given = pair(d)
     logical = d.op in ("And", "Or", "Xor")
     real = d.op in ("Greater", "Less", "GreaterOrEqual", "LessOrEqual") and (d.version < 9 or d.chance())
@@ -70,84 +70,84 @@ def logic(d: Draw) -> None:
     if d.op == "Mod":
         sides[1] = np.where(sides[1] == 0, 3, sides[1])
         given = d.pick({}, {"fmod": 1})
-    d.absorb(d.add([d.constant(side, kind) for side in sides], **given))
+    return d.absorb(d.add([d.constant(side, kind) for side in sides], **given))
 
 
 @makes("Not", "Floor", "Ceil", "Round", "Sign", "Reciprocal", "Sqrt", "NonZero")
-def folds(d: Draw) -> None:
+def folds(d: Draw) -> object:
     values = d.numbers(d.dims(empty=False)) / 2
     if d.op in ("Sqrt", "Reciprocal"):
         values = np.abs(values) + 0.25
     kind = np.bool_ if d.op == "Not" else np.float32
     shape = (1,) if d.op != "NonZero" else (1, 1)
     given = hint(d) if d.op in ("Floor", "Ceil", "Reciprocal", "Sqrt") else {}
-    d.absorb(d.add([d.constant(values, kind)], **given), shape)
+    return d.absorb(d.add([d.constant(values, kind)], **given), shape)
 
 
 @makes("Abs", "Neg", "Relu", "Identity", "GlobalAveragePool", "GlobalMaxPool")
-def plain(d: Draw) -> None:
+def plain(d: Draw) -> object:
     pool = d.op.startswith("Global")
     shape = d.dims(3, 5) if pool else d.dims(0, 4)
     if d.op in ("Abs", "Neg") and d.version >= 6 and d.chance(5):
         return d.absorb(d.add([d.constant(d.numbers(shape) * 2, np.int64)]), (1,))
-    d.add([d.data(shape)], **(hint(d) if d.op in ("Abs", "Neg", "Relu") else {}))
+    return d.add([d.data(shape)], **(hint(d) if d.op in ("Abs", "Neg", "Relu") else {}))
 
 
 @makes("LeakyRelu", "HardSigmoid", "ThresholdedRelu")
-def sloped(d: Draw) -> None:
+def sloped(d: Draw) -> object:
     alpha = d.pick(0.0, 0.5, 2.0, -1.5, 1.0) if d.op != "ThresholdedRelu" else d.pick(0.0, 0.0, 1.0)
     given = d.some(alpha=alpha, **({"beta": d.pick(0.0, 0.25, -1.0)} if d.op == "HardSigmoid" else {}))
-    d.add([d.data(d.dims(0))], **given, **(hint(d) if d.op != "ThresholdedRelu" else {}))
+    return d.add([d.data(d.dims(0))], **given, **(hint(d) if d.op != "ThresholdedRelu" else {}))
 
 
 @makes("PRelu")
-def parametric(d: Draw) -> None:
+def parametric(d: Draw) -> object:
     shape = d.dims(2, 4)
     if d.version < 7:
         slope: Shape = d.pick((), (1,), shape[1:2])
     else:
         slope = tuple(n if d.chance() else 1 for n in shape)[d.integer(0, len(shape) + 1) :]
-    d.add([d.data(shape), d.floats(slope)], **hint(d))
+    return d.add([d.data(shape), d.floats(slope)], **hint(d))
 
 
 @makes("Clip")
-def clipped(d: Draw) -> None:
+def clipped(d: Draw) -> object:
     low, high = sorted([d.integer(-3, 4), d.integer(-3, 4)], reverse=d.version >= 13 and d.chance(4))
     shape = d.dims(0)
     if d.version < 11:
-        return d.add([d.data(shape)], **d.some(min=float(low), max=float(high)), **hint(d)) and None
+        return d.add([d.data(shape)], **d.some(min=float(low), max=float(high)), **hint(d))
     whole = d.version >= 12 and d.chance(5)
     bounds = [d.constant(value, np.int64 if whole else np.float32) if d.chance() else "" for value in (low, high)]
     if whole:
         return d.absorb(d.add([d.constant(d.numbers(shape) * 2, np.int64), *bounds]))
     if d.chance(8):
         bounds[0] = d.data(())
-    d.add([d.data(shape), *bounds][: d.integer(1, 4) if "x1" not in d.varying else 3])
+    return d.add([d.data(shape), *bounds][: d.integer(1, 4) if "x1" not in d.varying else 3])
 
 
 @makes("Max", "Min", "Sum", "Mean")
-def many(d: Draw) -> None:
+def many(d: Draw) -> object:
     shape = d.dims()
     shapes = [shape, *(tuple(n if d.chance() else 1 for n in shape) for _ in range(d.integer(0, 3)))]
     if d.version < 8 and not d.chance(5):
         shapes = [shape] * len(shapes)
     if d.op in ("Max", "Min") and d.version >= 12 and d.chance(5):
         return d.absorb(d.add([d.constant(d.numbers(item) * 2, np.int64) for item in shapes]))
-    d.add([d.data(shapes[0]), *(d.either(item) for item in shapes[1:])], **hint(d))
+    return d.add([d.data(shapes[0]), *(d.either(item) for item in shapes[1:])], **hint(d))
 
 
 @makes("Dropout")
-def dropped(d: Draw) -> None:
+def dropped(d: Draw) -> object:
     data = d.data(d.dims())
     if d.version < 12:
         mode = {"is_test": d.pick(1, 1, 0)} if d.version < 7 and not d.chance(4) else {}
-        return d.add([data], d.integer(1, 3), **mode, **d.some(ratio=d.pick(0.5, 0.0)), **hint(d)) and None
+        return d.add([data], d.integer(1, 3), **mode, **d.some(ratio=d.pick(0.5, 0.0)), **hint(d))
     rest = [d.pick("", d.constant(np.float32(d.pick(0.0, 0.5)))), d.constant(np.array(d.chance(4)))]
-    d.add([data, *rest[: d.integer(0, 3)]], d.integer(1, 3), **d.some(seed=3))
+    return d.add([data, *rest[: d.integer(0, 3)]], d.integer(1, 3), **d.some(seed=3))
 
 
 @makes("Cast", "CastLike")
-def cast(d: Draw) -> None:
+def cast(d: Draw) -> object:
     kinds = ["FLOAT", "DOUBLE", "FLOAT16", "INT64", "INT32", "BOOL", "UINT8", "INT8"]
     kinds += ["BFLOAT16"] if (d.version >= 13 and d.op == "Cast") or d.version >= 15 else []
     name = d.pick(*kinds[:3]) if d.chance() else d.pick(*kinds)
@@ -158,14 +158,14 @@ def cast(d: Draw) -> None:
     shape = d.dims()
     if name in kinds[:3] and d.chance():
         made = d.add([d.data(shape), *like], **given)
-        return d.add([made], 1, "Cast", to="FLOAT" if d.version < 6 else 1) and None
+        return d.add([made], 1, "Cast", to="FLOAT" if d.version < 6 else 1)
     start = d.pick(np.float32, np.int64, np.bool_, np.int32)
     values = np.abs(d.numbers(shape)) if name.startswith("U") else d.numbers(shape)
-    d.absorb(d.add([d.constant(values, start), *like], **given), (1,))
+    return d.absorb(d.add([d.constant(values, start), *like], **given), (1,))
 
 
 @makes("BatchNormalization")
-def normalised(d: Draw) -> None:
+def normalised(d: Draw) -> object:
     shape = d.dims(2, 4)
     given: dict[str, Any] = {"consumed_inputs": [0, 0, 0, 1, 1]} if d.version < 6 else {}
     given |= d.some(epsilon=d.pick(0.25, 1e-3), momentum=0.5)
@@ -177,19 +177,19 @@ def normalised(d: Draw) -> None:
     rest = [*(d.floats(sides) for _ in range(3)), d.constant(np.abs(d.numbers(sides)) + 0.5)]
     most = 3 if d.version >= 14 else 5
     count = most if given.get("training_mode") or d.chance(5) else 1
-    d.add([d.data(shape), *rest], count, **given)
+    return d.add([d.data(shape), *rest], count, **given)
 
 
 @makes("MatMul")
-def matmul(d: Draw) -> None:
+def matmul(d: Draw) -> object:
     left, right = d.pick(((2, 3), (3, 2)), ((3,), (3, 2)), ((2, 3), (3,)), ((3,), (3,)), ((2, 2, 3), (3, 1)),
                          ((2, 3), (2, 3, 2)), ((1, 2, 3), (4, 3, 2)), ((2, 1, 2, 3), (1, 3, 3, 2)))  # fmt: skip
     first = d.either(left)
-    d.add([first, d.data(right) if first[0] == "c" else d.either(right, 9)])
+    return d.add([first, d.data(right) if first[0] == "c" else d.either(right, 9)])
 
 
 @makes("Gemm")
-def gemm(d: Draw) -> None:
+def gemm(d: Draw) -> object:
     m, k, n = (d.integer(1, 4) for _ in range(3))
     turns = d.some(transA=d.integer(0, 2), transB=d.integer(0, 2))
     left = (k, m) if turns.get("transA") else (m, k)
@@ -200,32 +200,32 @@ def gemm(d: Draw) -> None:
         given |= d.some(broadcast=1)
     first = d.either(left)
     second = d.data(right) if first[0] == "c" else d.either(right, 9)
-    d.add([first, second] if d.version >= 11 and d.chance(4) else [first, second, d.either(bias, 4)], **given)
+    return d.add([first, second] if d.version >= 11 and d.chance(4) else [first, second, d.either(bias, 4)], **given)
 
 
 @makes("Einsum")
-def einsum(d: Draw) -> None:
+def einsum(d: Draw) -> object:
     equation, *shapes = d.pick(
         ("ij,jk->ik", (2, 3), (3, 2)), ("ii->i", (3, 3)), ("ij->ji", (2, 3)), ("ij,ij->", (2, 3), (2, 3)),
         ("ij", (2, 3)), ("ji", (2, 3)),
         ("...j,j->...", (2, 2, 3), (3,)), ("bij,bjk->bik", (2, 2, 3), (2, 3, 1)), ("ij,k->ijk", (2, 1), (3,)),
         ("ij,jk", (2, 3), (3, 2)), ("i,i", (3,), (3,)),
     )  # fmt: skip
-    d.add([d.data(shapes[0]), *(d.floats(item) for item in shapes[1:])], equation=equation)
+    return d.add([d.data(shapes[0]), *(d.floats(item) for item in shapes[1:])], equation=equation)
 
 
 @makes("CumSum")
-def running(d: Draw) -> None:
+def running(d: Draw) -> object:
     shape = d.dims()
     axis = d.constant(d.integer(-len(shape), len(shape)), np.int64)
     given = d.some(exclusive=1, reverse=1)
     if d.chance(5):
         return d.absorb(d.add([d.constant(d.numbers(shape) * 2, np.int64), axis], **given))
-    d.add([d.data(shape), axis], **given)
+    return d.add([d.data(shape), axis], **given)
 
 
 @makes("ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceProd")
-def reduced(d: Draw) -> None:
+def reduced(d: Draw) -> object:
     shape = d.dims()
     low = -len(shape) if d.version >= 11 else 0
     axes = d.pick(None, [d.integer(low, len(shape))], sorted(d.random.permutation(len(shape))[:2].tolist()), [])
@@ -236,27 +236,27 @@ def reduced(d: Draw) -> None:
     given |= d.some(keepdims=d.integer(0, 2)) | (d.some(noop_with_empty_axes=1) if d.version >= since else {})
     if d.op == "ReduceProd" or d.chance(8):
         return d.absorb(d.add([d.constant(d.numbers(shape) * 2, np.int64), *inputs], **given))
-    d.add([d.data(shape), *inputs], **given)
+    return d.add([d.data(shape), *inputs], **given)
 
 
 @makes("Shape", "Size")
-def sizes(d: Draw) -> None:
+def sizes(d: Draw) -> object:
     shape = d.dims(0)
     given = d.some(start=d.integer(-4, 4), end=d.integer(-4, 4)) if d.op == "Shape" and d.version >= 15 else {}
-    d.absorb(d.add([d.data(shape)], **given))
+    return d.absorb(d.add([d.data(shape)], **given))
 
 
 @makes("Constant")
-def constant(d: Draw) -> None:
+def constant(d: Draw) -> object:
     array = d.numbers(d.dims(0))
     choices: list[dict[str, Any]] = [{"value": numpy_helper.from_array(array)}]
     if d.version >= 12:
         choices += [{"value_float": 1.5}, {"value_floats": [0.5, 2.0]}, {"value_int": 3}, {"value_ints": [1, -2]}]
-    d.absorb(d.add([], **d.pick(*choices)))
+    return d.absorb(d.add([], **d.pick(*choices)))
 
 
 @makes("ConstantOfShape", "EyeLike", "Range")
-def made_up(d: Draw) -> None:
+def made_up(d: Draw) -> object:
     if d.op == "ConstantOfShape":
         fill = d.pick(None, np.array([2.5], np.float32), np.array([3]), np.array([True]))
         value = None if fill is None else numpy_helper.from_array(fill)
@@ -266,20 +266,20 @@ def made_up(d: Draw) -> None:
         return d.absorb(d.add([d.data(d.dims(2, 2, empty=False))], **kind, **d.some(k=d.integer(-2, 3))))
     kind = d.pick(np.float32, np.int64)
     bounds = (d.integer(-3, 3), d.integer(-3, 6), d.pick(1, 2, -1, -2))
-    d.absorb(d.add([d.constant(value / (1 if kind is np.int64 else 2), kind) for value in bounds]), (1,))
+    return d.absorb(d.add([d.constant(value / (1 if kind is np.int64 else 2), kind) for value in bounds]), (1,))
 
 
 @makes("Swish", "SwiGLU")
-def gate(d: Draw) -> None:
+def gate(d: Draw) -> object:
     values, given = d.floats((3,)), d.some(alpha=0.5)
     if d.op == "SwiGLU":
-        d.add([values, d.data((3,))], **given)
+        return d.add([values, d.data((3,))], **given)
     else:
-        d.absorb(d.add([values], **given))
+        return d.absorb(d.add([values], **given))
 
 
 @makes("DequantizeLinear")
-def dequantized(d: Draw) -> None:
+def dequantized(d: Draw) -> object:
     shape = d.dims(2, 3, empty=False)
     axis = d.integer(-len(shape), len(shape))
     own = d.version >= 13 and d.chance()
@@ -294,6 +294,6 @@ def dequantized(d: Draw) -> None:
     quants = d.constant(np.abs(d.numbers(shape)) * 2, kind)
     if d.chance() or scale not in ((), (shape[axis],)):
         made = d.add([quants, d.floats(scale), *zero], **given)
-        d.add([d.data(shape), made], 1, "Add")
+        return d.add([d.data(shape), made], 1, "Add")
     else:
-        d.add([quants, d.data(scale), *zero], **given)
+        return d.add([quants, d.data(scale), *zero], **given)

@@ -14,7 +14,7 @@ _INFO = helper.make_tensor_value_info
 
 
 @makes("Sigmoid", "Tanh", "Exp", "Softplus", "Log", "Softmax", "LogSoftmax")
-def tails(d: Draw) -> None:
+def tails(d: Draw) -> object:
     shape = d.dims(2, 3, empty=False)
     if d.op in ("Sigmoid", "Tanh", "Exp") and d.chance(4):
         return d.absorb(d.add([d.floats((3,))]))
@@ -30,28 +30,28 @@ def tails(d: Draw) -> None:
         d.asked = axis == len(shape) - 1 and d.version >= 13  # else the logits are turned, and so is their order
     elif d.version < 6:
         given = {"consumed_inputs": [0]} if d.op not in ("Softplus", "Log") and d.chance() else {}
-    d.add([data], **given)
+    return d.add([data], **given)
 
 
 @makes("ArgMax", "ArgMin")
-def choice(d: Draw) -> None:
+def choice(d: Draw) -> object:
     shape = d.dims(2, 3, empty=False)
     given = d.some(keepdims=d.integer(0, 2)) | (d.some(select_last_index=1) if d.version >= 12 else {})
     d.head, d.kind = True, TensorProto.INT64
-    d.add([d.data(shape)], axis=len(shape) - 1, **given)
+    return d.add([d.data(shape)], axis=len(shape) - 1, **given)
 
 
 @makes("NegativeLogLikelihoodLoss")
-def loss(d: Draw) -> None:
+def loss(d: Draw) -> object:
     shape = d.pick((3, 4), (2, 3, 2))
     target = d.random.integers(0, shape[1], (shape[0], *shape[2:]))
     rest = [d.constant(np.abs(d.numbers(shape[1:2])) + 0.5)] if d.chance() else []
     given = d.some(ignore_index=int(target.ravel()[0]), reduction=d.pick("none", "sum", "mean"))
-    d.add([d.data(shape), d.constant(target), *rest], **given)
+    return d.add([d.data(shape), d.constant(target), *rest], **given)
 
 
 @makes("RNN")
-def recurrent(d: Draw) -> None:
+def recurrent(d: Draw) -> object:
     way = d.pick("forward", "reverse", "bidirectional")
     count, late = 1 + (way == "bidirectional"), d.version >= 14 and d.chance()
     steps, batch, width, hidden = 2, d.integer(1, 3), 2, 2
@@ -66,21 +66,21 @@ def recurrent(d: Draw) -> None:
     lengths = d.constant(np.array([2, 1][:batch]), np.int32) if d.chance() else ""
     start = [lengths, d.floats((batch, count, hidden) if late else (count, batch, hidden))][: d.integer(0, 3)]
     given |= d.some(output_sequence=1) if d.version < 7 else {}
-    d.add([data, *rest, *start], outputs=d.pick(["y", "h"], ["", "h"], ["y"]), **given)
+    return d.add([data, *rest, *start], outputs=d.pick(["y", "h"], ["", "h"], ["y"]), **given)
 
 
 @makes("If")
-def branch(d: Draw) -> None:
+def branch(d: Draw) -> object:
     data, condition = d.data((2,)), d.constant(np.array([d.chance()]), np.bool_)
     bodies = [
         helper.make_graph([helper.make_node(op, [data], ["b"])], op, [], [_INFO("b", 1, None)])
         for op in ("Relu", "Neg")
     ]
-    d.add([condition], then_branch=bodies[0], else_branch=bodies[1])
+    return d.add([condition], then_branch=bodies[0], else_branch=bodies[1])
 
 
 @makes("Loop")
-def loop(d: Draw) -> None:
+def loop(d: Draw) -> object:
     body = helper.make_graph(
         [helper.make_node("Sum", ["v", "x0"], ["w"]), helper.make_node("Relu", ["w"], ["o"]),
          helper.make_node("Identity", ["c"], ["k"])],
@@ -90,7 +90,7 @@ def loop(d: Draw) -> None:
     )  # fmt: skip
     d.data((2,))
     condition = d.pick("", d.constant(np.array(True)))
-    d.add(
+    return d.add(
         [d.constant(np.int64(d.integer(1, 4))), condition, d.floats((2,))],
         outputs=d.pick(["y", "z"], ["v", "y"]),
         body=body,
@@ -98,7 +98,7 @@ def loop(d: Draw) -> None:
 
 
 @makes("Scan")
-def scan(d: Draw) -> None:
+def scan(d: Draw) -> object:
     body = helper.make_graph(
         [helper.make_node("Add", ["s", "e"], ["t"]), helper.make_node("Relu", ["t"], ["o"])], "body",
         [_INFO("s", 1, (2,)), _INFO("e", 1, (2,))], [_INFO("t", 1, (2,)), _INFO("o", 1, (2,))],
@@ -107,24 +107,21 @@ def scan(d: Draw) -> None:
     if d.version < 9:
         lengths = [d.constant(np.array([3, 2]))] if d.chance() else [""]
         given = d.some(directions=[d.integer(0, 2)])
-        return (
-            d.add(
-                [*lengths, d.floats((2, 2)), d.data((2, 3, 2))], outputs=outputs, body=body, num_scan_inputs=1, **given
-            )
-            and None
+        return d.add(
+            [*lengths, d.floats((2, 2)), d.data((2, 3, 2))], outputs=outputs, body=body, num_scan_inputs=1, **given
         )
     axis = d.integer(0, 2)
     given = {"scan_input_axes": [axis]} if axis or d.chance() else {}
     given |= d.some(scan_input_directions=[1], scan_output_directions=[1], scan_output_axes=[d.integer(0, 2)])
     shape = (3, 2) if axis == 0 else (2, 3)
-    d.add([d.floats((2,)), d.data(shape)], outputs=outputs, body=body, num_scan_inputs=1, **given)
+    return d.add([d.floats((2,)), d.data(shape)], outputs=outputs, body=body, num_scan_inputs=1, **given)
 
 
 @makes(
     "SequenceConstruct", "SequenceAt", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceLength",
     "ConcatFromSequence", "SplitToSequence", "SequenceMap",
 )  # fmt: skip
-def sequence(d: Draw) -> None:
+def sequence(d: Draw) -> object:
     parts = [d.data((2, 2)), d.floats((2, 2)), d.data((2, 2))]
     if d.op == "SplitToSequence":
         given = d.some(axis=d.integer(-2, 2), keepdims=0)
@@ -139,7 +136,7 @@ def sequence(d: Draw) -> None:
     if d.op == "SequenceLength":
         return d.absorb(d.add([made]))
     if d.op == "ConcatFromSequence":
-        return d.add([made], axis=d.integer(-2, 2), **d.some(new_axis=1)) and None
+        return d.add([made], axis=d.integer(-2, 2), **d.some(new_axis=1))
     if d.op == "SequenceInsert":
         made = d.add([made, parts[1], place][: d.integer(2, 4)])
     if d.op == "SequenceErase":
@@ -149,7 +146,7 @@ def sequence(d: Draw) -> None:
             [helper.make_node("Relu", ["e"], ["r"])], "body", [_INFO("e", 1, (2, 2))], [_INFO("r", 1, (2, 2))]
         )
         made = d.add([made], body=body)
-    d.add(
+    return d.add(
         [made, d.constant(np.int64(0 if d.op == "SequenceEmpty" else d.integer(-1, 1)))],
         1,
         "SequenceAt",
@@ -157,44 +154,46 @@ def sequence(d: Draw) -> None:
 
 
 @makes("Optional", "OptionalGetElement", "OptionalHasElement")
-def optional(d: Draw) -> None:
+def optional(d: Draw) -> object:
     made = d.add([d.data((2,))], 1, "Optional")
     if d.op == "OptionalHasElement":
         return d.absorb(d.add([made]))
-    d.add([made], 1, "OptionalGetElement")
+    return d.add([made], 1, "OptionalGetElement")
 
 
 @makes("Scaler", "LinearRegressor", "FeatureVectorizer", "Imputer", "ArrayFeatureExtractor", domain=ML)
-def features(d: Draw) -> None:
+def features(d: Draw) -> object:
     kind = d.pick(np.float32, np.float32, np.float64, np.int64, np.int32)
     rows = d.integer(1, 3)
     data = d.data((), d.numbers((rows, 3)).astype(kind))
     if d.op == "Scaler":
         size = d.pick(1, 3)
-        return d.add([data], **d.some(offset=d.numbers((size,)).tolist(), scale=d.numbers((size,)).tolist())) and None
+        return d.add([data], **d.some(offset=d.numbers((size,)).tolist(), scale=d.numbers((size,)).tolist()))
     if d.op == "LinearRegressor":
         targets = d.integer(1, 3)
         given: dict[str, Any] = {"targets": targets} if targets > 1 or d.chance() else {}
         given |= d.some(intercepts=d.numbers((targets,)).tolist(), post_transform=d.pick("NONE", "SOFTMAX"))
-        return d.add([data], coefficients=d.numbers((3 * targets,)).tolist(), **given) and None
+        return d.add([data], coefficients=d.numbers((3 * targets,)).tolist(), **given)
     if d.op == "FeatureVectorizer":
-        return d.add([data, d.data((rows, 2))], inputdimensions=[3, 2]) and None
+        return d.add([data, d.data((rows, 2))], inputdimensions=[3, 2])
     if d.op == "Imputer":
         old = d.pick(float("nan"), 0.0)
-        return d.add([data], imputed_value_floats=[1.5], replaced_value_float=old) and None
+        return d.add([data], imputed_value_floats=[1.5], replaced_value_float=old)
     d.kind = helper.np_dtype_to_tensor_dtype(np.dtype(kind))
-    d.add([data, d.ints(*d.random.integers(0, 3, d.integer(1, 4)).tolist())])
+    return d.add([data, d.ints(*d.random.integers(0, 3, d.integer(1, 4)).tolist())])
 
 
 @makes("LinearClassifier", "SVMClassifier", domain=ML)
-def classifiers(d: Draw) -> None:
+def classifiers(d: Draw) -> object:
     names = d.pick({"classlabels_ints": [3, 1, 2]}, {"classlabels_strings": ["b", "a", "c"]})
     d.data((2, 3))
     d.head = True
     transform = d.some(post_transform=d.pick("NONE", "SOFTMAX", "LOGISTIC", "PROBIT"))
     if d.op == "LinearClassifier":
         given = {"coefficients": d.numbers((9,)).tolist(), "intercepts": d.numbers((3,)).tolist()}
-        return d.add(["x0"], outputs=["label", "y"], **names, **given, **transform) and setattr(d, "output", "y")
+        d.add(["x0"], outputs=["label", "y"], **names, **given, **transform)
+        d.output = "y"
+        return None
     two = not d.chance(4)
     names = {name: values[:2] if two else values for name, values in names.items()}
     size, pairs = (3, 1) if two else (8, 3)
@@ -203,31 +202,32 @@ def classifiers(d: Draw) -> None:
           vectors_per_class=[2, 1] if two else [2, 1, 1], rho=d.numbers((pairs,)).tolist(),
           kernel_type=d.pick("LINEAR", "LINEAR", "RBF"), kernel_params=[0.5, 0.0, 3.0], **transform)  # fmt: skip
     d.output = "y"
+    return None
 
 
 @makes("SVMRegressor", domain=ML)
-def machine(d: Draw) -> None:
+def machine(d: Draw) -> object:
     given = d.some(kernel_type=d.pick("LINEAR", "LINEAR", "POLY"), post_transform="NONE", one_class=1)
-    d.add([d.data((2, 3))], coefficients=d.numbers((2,)).tolist(), support_vectors=d.numbers((6,)).tolist(),
+    return d.add([d.data((2, 3))], coefficients=d.numbers((2,)).tolist(), support_vectors=d.numbers((6,)).tolist(),
           n_supports=2, rho=[0.5], kernel_params=[0.5, 0.0, 3.0], **given)  # fmt: skip
 
 
 @makes("Normalizer", domain=ML)
-def shares(d: Draw) -> None:
+def shares(d: Draw) -> object:
     made = d.add([d.data((2, 3))], 1, "Sigmoid")
     d.head = True
-    d.add([made], norm=d.pick("L1", "MAX", "L2"))
+    return d.add([made], norm=d.pick("L1", "MAX", "L2"))
 
 
 @makes("ZipMap", domain=ML)
-def named(d: Draw) -> None:
+def named(d: Draw) -> object:
     made = d.add([d.data((2, 3))], 1, "Softmax")
     d.kind = 0
-    d.add([made], **d.pick({"classlabels_int64s": [2, 0, 1]}, {"classlabels_strings": ["b", "a", "c"]}))
+    return d.add([made], **d.pick({"classlabels_int64s": [2, 0, 1]}, {"classlabels_strings": ["b", "a", "c"]}))
 
 
 @makes("OneHotEncoder", "CategoryMapper", "LabelEncoder", domain=ML)
-def categories(d: Draw) -> None:
+def categories(d: Draw) -> object:
     texts, whole = ["a", "b", "c"], [4, 7, 9]
     column = d.constant(np.array(d.pick(["b"], ["a"], ["z"]), object))
     number = d.constant(np.array(d.pick([7], [4], [5])))
@@ -248,4 +248,6 @@ def categories(d: Draw) -> None:
         return d.absorb(d.add([number], **tables, default_tensor=numpy_helper.from_array(np.array([0.5], np.float32))))
     values = d.pick({"values_floats": [0.5, 1.5, -2.0]}, {"values_int64s": [3, 1, 2]})
     keys = {"keys_strings": texts} if forward else {"keys_int64s": whole}
-    d.absorb(d.add([column if forward else number], **keys, **values, **d.some(default_int64=5, default_float=0.25)))
+    return d.absorb(
+        d.add([column if forward else number], **keys, **values, **d.some(default_int64=5, default_float=0.25))
+    )

@@ -20,7 +20,7 @@ def windows(d: Draw, axes: int, kernel: list[int]) -> dict[str, Any]:
 
 
 @makes("Conv")
-def conv(d: Draw) -> None:
+def conv(d: Draw) -> object:
     axes, groups = d.integer(1, 3), d.integer(1, 3)
     kernel = [d.integer(1, 4) for _ in range(axes)]
     given = windows(d, axes, kernel) | d.some(dilations=[d.integer(1, 3) for _ in kernel], kernel_shape=kernel)
@@ -33,11 +33,11 @@ def conv(d: Draw) -> None:
         if d.chance(5)
         else d.data((1, weight[1] * groups, *size))
     )
-    d.add([first, d.data(weight) if first[0] == "c" else d.floats(weight), *bias], **given)
+    return d.add([first, d.data(weight) if first[0] == "c" else d.floats(weight), *bias], **given)
 
 
 @makes("ConvTranspose")
-def deconv(d: Draw) -> None:
+def deconv(d: Draw) -> object:
     axes, groups = d.integer(1, 3), d.integer(1, 3)
     kernel = [d.integer(1, 4) for _ in range(axes)]
     given = windows(d, axes, kernel) | d.some(dilations=[d.integer(1, 3) for _ in kernel], kernel_shape=kernel)
@@ -50,11 +50,11 @@ def deconv(d: Draw) -> None:
         given["output_shape"] = [n * s + d.integer(-1, 2) for n, s in zip(size, strides, strict=True)]
     weight = (2 * groups, d.integer(1, 3), *kernel)
     bias = [d.floats((weight[1] * groups,))] if d.chance() else []
-    d.add([d.data((d.integer(1, 3), weight[0], *size)), d.floats(weight), *bias], **given)
+    return d.add([d.data((d.integer(1, 3), weight[0], *size)), d.floats(weight), *bias], **given)
 
 
 @makes("MaxPool", "AveragePool")
-def pools(d: Draw) -> None:
+def pools(d: Draw) -> object:
     axes = d.integer(1, 3)
     kernel = [d.integer(1, 4) for _ in range(axes)]
     given = windows(d, axes, kernel) | {"kernel_shape": kernel}
@@ -64,14 +64,16 @@ def pools(d: Draw) -> None:
     given |= d.some(count_include_pad=1) if d.op == "AveragePool" and d.version >= 7 else {}
     stored = d.op == "MaxPool" and d.version >= 8
     given |= d.some(storage_order=1) if stored else {}
-    d.add([d.data((d.integer(1, 3), 2, *(d.integer(2, 7) for _ in kernel)))], d.integer(1, 3) if stored else 1, **given)
+    return d.add(
+        [d.data((d.integer(1, 3), 2, *(d.integer(2, 7) for _ in kernel)))], d.integer(1, 3) if stored else 1, **given
+    )
 
 
 @makes("MaxUnpool")
-def unpooled(d: Draw) -> None:
+def unpooled(d: Draw) -> object:
     index = d.random.permutation(16)[:4].reshape(1, 1, 2, 2)
     wanted = [d.ints(1, 1, 4, 4)] if d.chance() else []
-    d.add(
+    return d.add(
         [d.data((1, 1, 2, 2)), d.constant(index, np.int64), *wanted],
         kernel_shape=[2, 2],
         strides=[2, 2],
@@ -80,23 +82,23 @@ def unpooled(d: Draw) -> None:
 
 
 @makes("Upsample", "Resize")
-def resized(d: Draw) -> None:
+def resized(d: Draw) -> object:
     if d.op == "Resize" and d.version >= 11:
         return modern(d)
     mode = d.pick("nearest", "linear" if d.version >= 7 else "bilinear")
     if d.version < 7:
-        return d.add([d.data((1, 1, 2, 3))], mode=mode, height_scale=2.0, width_scale=1.5) and None
+        return d.add([d.data((1, 1, 2, 3))], mode=mode, height_scale=2.0, width_scale=1.5)
     scales = [1.0, 1.0, d.pick(1.0, 2.0, 1.5, 2.5), d.pick(2.0, 3.0, 1.25)]
     if d.op == "Resize" and d.chance(4):
         scales[3] = 0.5
     given = {"mode": mode} if mode != "nearest" or d.chance() else {}
     data = d.data((1, d.integer(1, 3), d.integer(1, 4), d.integer(2, 5)))
     if d.version < 9:
-        return d.add([data], scales=scales, **given) and None
-    d.add([data, d.constant(np.array(scales, np.float32))], **given)
+        return d.add([data], scales=scales, **given)
+    return d.add([data, d.constant(np.array(scales, np.float32))], **given)
 
 
-def modern(d: Draw) -> None:
+def modern(d: Draw) -> object:
     """Draw a Resize with coordinates that can be chosen."""
     mode = d.pick("nearest", "linear", "cubic")
     kinds = ["half_pixel", "pytorch_half_pixel", "align_corners", "asymmetric", "tf_crop_and_resize"]
@@ -117,56 +119,56 @@ def modern(d: Draw) -> None:
     data = d.data((1, d.integer(1, 3), *size))
     if d.chance():
         scales = [1.0, 1.0, d.pick(2.0, 0.5, 1.5), d.pick(2.0, 3.0, 1.0)]
-        return d.add([data, roi, d.constant(np.array(scales, np.float32))], **given) and None
+        return d.add([data, roi, d.constant(np.array(scales, np.float32))], **given)
     blank = d.constant(np.zeros(0, np.float32)) if d.version < 13 else ""
     channels = d.varying[data].shape[1]
-    d.add([data, roi, blank, d.ints(1, channels, d.integer(1, 7), d.integer(1, 7))], **given)
+    return d.add([data, roi, blank, d.ints(1, channels, d.integer(1, 7), d.integer(1, 7))], **given)
 
 
 @makes("GridSample")
-def sampled(d: Draw) -> None:
+def sampled(d: Draw) -> object:
     modes = ("bilinear", "nearest", "bicubic") if d.version < 20 else ("linear", "nearest", "cubic")
     grid = d.constant(d.numbers((1, 2, 2, 2)) / 3 + 0.07, np.float32)
     paddings = ("zeros", "border", "reflection")
     given = d.some(mode=d.pick(*modes), padding_mode=d.pick(*paddings), align_corners=1)
-    d.add([d.data((1, 2, 3, 4)), grid], **given)
+    return d.add([d.data((1, 2, 3, 4)), grid], **given)
 
 
 @makes("AffineGrid")
-def affine(d: Draw) -> None:
+def affine(d: Draw) -> object:
     size = d.pick((2, 1, 2, 3), (1, 1, 2, 2, 3))
     axes = len(size) - 2
-    d.add([d.data((size[0], axes, axes + 1)), d.ints(*size)], **d.some(align_corners=1))
+    return d.add([d.data((size[0], axes, axes + 1)), d.ints(*size)], **d.some(align_corners=1))
 
 
 @makes("RoiAlign")
-def pooled_regions(d: Draw) -> None:
+def pooled_regions(d: Draw) -> object:
     rois = np.array([[0, 0, 3, 3], [0.5, 1, 2.5, 3.5]], np.float32)
     given = d.some(
         mode=d.pick("avg", "max"), output_height=2, output_width=2, sampling_ratio=d.integer(1, 3), spatial_scale=0.5
     )
     given |= d.some(coordinate_transformation_mode=d.pick("half_pixel", "output_half_pixel")) if d.version >= 16 else {}
-    d.add([d.data((1, 2, 5, 5)), d.constant(rois), d.ints(0, 0)], **given)
+    return d.add([d.data((1, 2, 5, 5)), d.constant(rois), d.ints(0, 0)], **given)
 
 
 @makes("DeformConv")
-def deformed(d: Draw) -> None:
+def deformed(d: Draw) -> object:
     offset = d.constant(d.numbers((1, 8, 3, 3)) / 2, np.float32)
     rest = [d.floats((2,)), d.constant(np.abs(d.numbers((1, 4, 3, 3))))][: d.integer(0, 3)]
-    d.add(
+    return d.add(
         [d.data((1, 2, 4, 4)), d.floats((2, 2, 2, 2)), offset, *rest], **d.some(kernel_shape=[2, 2], pads=[0, 0, 0, 0])
     )
 
 
 @makes("Col2Im")
-def columns(d: Draw) -> None:
+def columns(d: Draw) -> object:
     if d.chance():
-        return d.add([d.data((1, 8, 4)), d.ints(4, 4), d.ints(2, 2)], strides=[2, 2]) and None
-    d.add([d.data((2, 4, 9)), d.ints(4, 4), d.ints(2, 2)], **d.some(dilations=[1, 1]))
+        return d.add([d.data((1, 8, 4)), d.ints(4, 4), d.ints(2, 2)], strides=[2, 2])
+    return d.add([d.data((2, 4, 9)), d.ints(4, 4), d.ints(2, 2)], **d.some(dilations=[1, 1]))
 
 
 @makes("RotaryEmbedding")
-def rotated(d: Draw) -> None:
+def rotated(d: Draw) -> object:
     caches = [d.constant(d.numbers((4, 2))) for _ in range(2)]
     places = d.constant(np.array([[0, 1, 3], [2, 2, 0]]))
-    d.add([d.data((2, 2, 3, 4)), *caches, places], **d.some(interleaved=1))
+    return d.add([d.data((2, 2, 3, 4)), *caches, places], **d.some(interleaved=1))

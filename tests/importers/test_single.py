@@ -46,7 +46,7 @@ REFERENCE_DIFFERS: dict[str, str] = {
     "RoiAlign": "knows no version before coordinate_transformation_mode",
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "PRelu", "Gemm"), "broadcasts by the rules of set 7 in sets before"),
 }
-"""Where onnx's reference leaves the standard's text, while onnxruntime (in the old or in newer words) agrees with it."""
+"""Where onnx's reference leaves the standard's text, while onnxruntime (in old or newer words) agrees with it."""
 
 
 def pairs() -> list[tuple[tuple[str, str], int]]:
