@@ -104,7 +104,8 @@ def check_fits(options: AnalysisOptions, prepared: Prepared) -> None:
             what needs a decision where nothing is decided.
     """
     if options.locate:
-        read_dataset(prepared.model.program, split_data(options.locate, options.header))
+        model = prepared.model
+        read_dataset(model.program, split_data(options.locate, options.header), model.fixed)
     dimension = prepared.domain.domain.dimension
     if (options.plot is not None or options.page is not None) and dimension not in (1, 2):
         asked = " and ".join(name for name, value in (("--plot", options.plot), ("--page", options.page)) if value)

@@ -70,7 +70,11 @@ DEFAULT_LIMITS = Limits()
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker needs to set the model up; see ``auditing.audit``."""
+    """What a worker needs to set the model up; see ``auditing.audit``.
+
+    Args:
+        unmeasured: why no distances are computed; empty where they are.
+    """
 
     path: str
     output: str | None = None
@@ -81,7 +85,7 @@ class Setup:
     class_names: tuple[str, ...] = ()
     lower: str | None = None
     upper: str | None = None
-    measure: bool = True
+    unmeasured: str = ""
     limits: Limits = DEFAULT_LIMITS
     fix: tuple[tuple[str, object], ...] = ()
     mean: object = None
@@ -224,7 +228,7 @@ def set_up(setup: Setup, *, confirmed: bool = True) -> Bench:
             False: open_session(lowered.file, inner, optimised=False),
             True: open_session(lowered.file, reader.tensors, optimised=True),
         },
-        setup.measure,
+        not setup.unmeasured,
         steps,
         unbounded(lowered, bare) if confirmed else (),
     )

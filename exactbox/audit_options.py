@@ -41,7 +41,7 @@ def inventory(model: str, as_json: bool, **options: Any) -> int:
 @click.argument("model", metavar="MODEL.onnx")
 @click.option("-d", "--data", multiple=True, required=True, metavar="X",
               help="Samples as the runtime is fed with them, or raw ones with --mean, --std: .npy, .npz or .csv, the "
-              "first axis counts them; with several inputs name=file, repeated.")
+              "first axis counts them; with several inputs name=file, repeated, or a table with their names.")
 @click.option("--mean", metavar="M", help="The data are raw: the exact function is that of (x - M) / S, exactly; the "
               "runtime is fed with these numbers rounded. One number, one a channel, one an input, or a file.")
 @click.option("--std", metavar="S", help="See --mean.")

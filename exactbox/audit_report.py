@@ -123,6 +123,7 @@ def blocks(found: Audit) -> list[Block]:
         data.append(f"{found.rounded} values were rounded to the input's type, as a runtime would receive them")
     if found.bench.preprocessing is not None:
         data.append(preprocessing_words(found))
+    data += found.notes
     listed = [
         *inventory_blocks(found.inventory, brief=True),
         ("data", data),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -15,9 +15,19 @@ import numpy as np
 
 from exactbox.audit_bench import Bench, Setup, set_up
 from exactbox.audit_chunk import Bools, Chunk, Floats, Ints, Observed, examine, program_entries
+from exactbox.audit_groups import (
+    alike,
+    categories_of,
+    check_inside,
+    is_about_categories,
+    listed_together,
+    marked,
+    rearranged,
+)
 from exactbox.audit_proof import contradictions, without_bound, without_proof
+from exactbox.categories import Rows
 from exactbox.datasets import Dataset, read_dataset, read_labels
-from exactbox.fixing import opened
+from exactbox.fixing import fixed_texts, opened, parse_fixes
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.importers.inventory import Cost, Inventory, inventory_of
 from exactbox.importers.limits import Limits
@@ -92,6 +102,11 @@ class Audit:
     units: tuple[UnitCounts, ...]
     measured: str
     unproved: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was done about categories, in sentences."""
+        return tuple(note for note in self.inventory.notes if is_about_categories(note))
 
     @property
     def count(self) -> int:
@@ -209,26 +224,78 @@ def audit(
     listed = inventory_of(opened(model, caps, dict(fixed), fix), output, dict(fixed), caps)
     names = given_class_names(class_names)
     low, high = (None, None) if box is None else (str(box[0]), str(box[1]))
-    measured = _measured(distances, listed.cost, decision)
     setup = Setup(
-        os.fspath(model), output, fixed, decision, output_row, target, names, low, high, not measured, caps,
-        constants, mean, std,
+        os.fspath(model), output, fixed, decision, output_row, target, names, low, high,
+        _measured(distances, listed.cost, decision), caps, constants, mean, std,
     )  # fmt: skip
-    bench = set_up(setup)
+    categories = categories_of(setup, data) if listed.refusals else None
     heard.begin("reading the data")
-    dataset = read_dataset(bench.program, data)
+    if categories is not None:
+        return _by_category(setup, distances, categories, labels, workers, heard)
+    bench = set_up(setup)
+    dataset = read_dataset(bench.program, data, parse_fixes(fixed_texts(bench.lowered.file.fixed)))
     label_names = None if labels is None else read_labels(labels, dataset.count, bench.plan.labels)
     heard.begin("examining samples")
     size = chunk_size(bench)
     chunks, rounded = _examined(bench, setup, dataset, size, max(workers, 1), heard.part)
-    found = joined(chunks)
+    batch = min(size, dataset.count)
+    return _concluded(setup, bench, listed, dataset, (joined(chunks), rounded, batch), label_names)
+
+
+def _concluded(
+    setup: Setup, bench: Bench, listed: Inventory, dataset: Dataset, examined: tuple[Chunk, int, int],
+    label_names: tuple[str, ...] | None,
+) -> Audit:
+    """Say what samples show.
+
+    Args:
+        examined: what was found out, how many entries were rounded, and how many samples were run together.
+    """
+    found, rounded, batch = examined
     found = without_bound(found) if bench.unbounded else found
     unproved = bench.unbounded or contradictions(found, bench.exact_tail)
     return Audit(
-        listed, bench, dataset.origin, rounded, min(size, dataset.count), without_proof(found) if unproved else found,
+        listed, bench, dataset.origin, rounded, batch, without_proof(found) if unproved else found,
         None if label_names is None else _label_indices(bench, label_names), label_names,
-        _unit_counts(bench, found), measured, unproved,
+        _unit_counts(bench, found), setup.unmeasured, unproved,
     )  # fmt: skip
+
+
+def _by_category(
+    setup: Setup, distances: bool | None, rows: Rows, labels: object, workers: int, heard: Watcher
+) -> Audit:
+    """Audit each combination of categories as the program that it makes, and put the samples together again."""
+    groups, examined = list(rows.groups().values()), list[tuple[Bench, Inventory, Chunk, int, int]]()
+    label_names = None
+    for number, members in enumerate(groups):
+        own = replace(setup, fix=(*setup.fix, *_fix_of_row(rows, members[0])))
+        sizes = dict(own.dims)
+        try:
+            listed = inventory_of(opened(own.path, own.limits, sizes, dict(own.fix)), own.output, sizes, own.limits)
+            own = replace(own, unmeasured=_measured(distances, listed.cost, own.decision))
+            bench = set_up(own)
+        except InputError as error:
+            raise InputError(f"{rows.origin}: row {members[0]}: {error}") from None
+        if not number:
+            check_inside(setup, rows, bench)
+            label_names = None if labels is None else read_labels(labels, len(rows.values), bench.plan.labels)
+            heard.begin("examining samples")
+        dataset, size = rows.dataset(bench.program).rows(members), chunk_size(bench)
+        chunks, rounded = _examined(bench, own, dataset, size, workers, lambda done, of: None)
+        examined.append((bench, listed, marked(joined(chunks), number), rounded, min(size, len(members))))
+        heard.part(number + 1, len(groups))
+    benches = [one[0] for one in examined]
+    chunks = [one[2] if alike(benches) else replace(one[2], lowest=(), highest=()) for one in examined]
+    order = sorted(range(len(rows.values)), key=[row for members in groups for row in members].__getitem__)
+    together = rearranged(joined(chunks), order)
+    bench = next((one for one in benches if one.unbounded), benches[0])
+    listed = listed_together([one[1] for one in examined], rows.names, len(groups))
+    facts = (together, sum(one[3] for one in examined), max(one[4] for one in examined))
+    return _concluded(own, bench, listed, replace(dataset, origin=rows.origin), facts, label_names)
+
+
+def _fix_of_row(rows: Rows, row: int) -> tuple[tuple[str, object], ...]:
+    return tuple(rows.fix(row).items())
 
 
 def chunk_size(bench: Bench) -> int:

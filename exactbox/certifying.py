@@ -13,10 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from exactbox.boxes import DomainRead, ball, box_between, check_inside, everywhere
+from exactbox.categories import load_for
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.fixing import pinned
-from exactbox.inputs import InputRead, read_inputs
-from exactbox.loading import Model, load
+from exactbox.inputs import InputRead
+from exactbox.loading import Model, fitted
 from exactbox.measures import Geometry, geometry
 from exactbox.nearest import Distances, distances
 from exactbox.polytope import facets
@@ -208,9 +209,9 @@ def certify(
     """Find the exact region and classifier of a model around one input.
 
     Args:
-        model: a loaded model, or the path of an ONNX file.
-        x: an array, nested lists, exact numbers, a path, text such as "-0.1,1/3", or a mapping from input names to
-            any of these.
+        model: a loaded model, or the path of an ONNX file; categories of the input become constants of its program.
+        x: an array, nested lists, exact numbers, a path, text such as "-0.1,1/3", a data frame, or a mapping from
+            input names to any of these; columns named like the inputs are matched by name.
         target: the output to explain, by index or class name; by default the decided one.
         domain: where the statement is to hold; or give ``lower`` and ``upper``, or ``box`` as a pair of the two, each
             one number or one an input. Without any, all of R^d.
@@ -228,9 +229,9 @@ def certify(
         InputError: something given does not fit the model.
         UnsupportedModelError: the model cannot be lowered exactly.
     """
-    loaded = model if isinstance(model, Model) else load(model)
+    loaded = fitted(model, x, row) if isinstance(model, Model) else load_for(model, x, row)
     heard = watcher or Silent()
-    read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
+    read = loaded.read(x, row=row, exact_input=exact_input)
     names = loaded.input_names(read.columns)
     stated = pinned(stated_domain(loaded.program, domain, box, lower, upper), loaded.pins, names)
     check_inside(stated, read.point, names, read.given)

@@ -94,9 +94,10 @@ def json_option(command: _F) -> _F:
 @commands.command()
 @click.argument("model", metavar="MODEL.onnx")
 @click.option("-i", "--input", "inputs", multiple=True, required=True, metavar="X",
-              help="A .npy, .npz or .csv file, or numbers such as \"-0.1,1/3\"; with several inputs name=file, "
-              "repeated. An array must have the input's shape, with or without a leading 1, or be one-dimensional with "
-              "as many entries (C order); axes are never swapped. A CSV header names the features.")
+              help="A .npy, .npz or .csv file, file:row, or numbers such as \"-0.1,1/3\"; with several inputs "
+              "name=file, repeated, or a table whose columns have their names. An array must have the input's shape, "
+              "with or without a leading 1, or be one-dimensional with as many entries (C order); axes are never "
+              "swapped. A CSV header names the features.")
 @click.option("--row", type=int, metavar="I", help="Which sample of a file with several (0-based).")
 @click.option("--exact-input", is_flag=True, help="Keep numbers such as 1/3 instead of rounding to the input's type.")
 @decision_options

@@ -11,13 +11,14 @@ from typing import Any
 import click
 
 from exactbox.boxes import DomainRead, box_between, box_from_data, box_from_file, everywhere
+from exactbox.categories import load_for
 from exactbox.certifying import OPINION_SECONDS, Certified, certify
 from exactbox.documents import document
 from exactbox.domain_files import domain_from_file, domain_from_vnnlib
 from exactbox.files import check_apart, check_writable
 from exactbox.fixing import parse_fixes
-from exactbox.inputs import read_inputs, split_specs
-from exactbox.loading import Model, load, parse_dims, parse_limits
+from exactbox.inputs import split_specs
+from exactbox.loading import Model, parse_dims, parse_limits
 from exactbox.plots import draw, image_layout, picture_of, require_matplotlib
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.printable import printable, printable_json
@@ -45,10 +46,12 @@ class ImportOptions:
     header: bool | None = None
     runtime: bool = True
 
-    def load(self) -> Model:
-        """Import the model as the options say."""
-        return load(
+    def load(self, data: object = None, row: int | None = None) -> Model:
+        """Import the model as the options say, with the categories of a sample as constants where it reads some."""
+        return load_for(
             self.model,
+            data,
+            row,
             output=self.output,
             dims=parse_dims(self.dim),
             fix=parse_fixes(self.fix),
@@ -98,10 +101,11 @@ def run_certify(options: CertifyOptions, as_json: bool) -> int:
     _check_outputs(options)
     with Stages(STAGES) as stages:
         stages.begin("reading the model")
-        model = options.load()
+        specs = split_specs(options.inputs, options.header)
+        model = options.load(specs, options.row)
         if options.plot is not None:
             image_layout(model.program.inputs[0], options.image)
-        found = _certified(model, options, stages)
+        found = _certified(model, options, specs, stages)
         stages.begin("writing")
         written = [] if options.out is None else found.save(options.out)
         if options.plot is not None:
@@ -127,8 +131,7 @@ def to_json(content: Mapping[str, Any]) -> str:
     return printable_json(json.dumps(content, ensure_ascii=False, allow_nan=False))
 
 
-def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certified:
-    specs = split_specs(model.program, options.inputs, options.header)
+def _certified(model: Model, options: CertifyOptions, specs: object, stages: Stages) -> Certified:
     return certify(
         model,
         specs,
@@ -148,7 +151,7 @@ def _certified(model: Model, options: CertifyOptions, stages: Stages) -> Certifi
 
 def _domain(model: Model, options: CertifyOptions, specs: object) -> DomainRead:
     def columns() -> Sequence[str]:
-        return read_inputs(model.program, specs, row=options.row, exact_input=True).columns
+        return model.read(specs, row=options.row, exact_input=True).columns
 
     return stated_box(model, options, columns, exact_input=options.exact_input)
 

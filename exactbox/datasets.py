@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -55,19 +55,30 @@ class Dataset:
         parts = [_rounded(t, p, start, stop) for t, p in zip(self.tables, self.ports, strict=True)]
         return np.concatenate([part for part, _ in parts]), sum(changed for _, changed in parts)
 
+    def rows(self, chosen: Sequence[int]) -> Dataset:
+        """Return some of the samples."""
+        rows = list(chosen)
+        tables = [dataclasses.replace(table, values=table.values[rows], lines=()) for table in self.tables]
+        return dataclasses.replace(self, tables=tuple(tables), count=len(rows))
 
-def read_dataset(program: Program, given: object) -> Dataset:
+
+def read_dataset(program: Program, given: object, fixed: Mapping[str, str] | None = None) -> Dataset:
     """Read samples for a program.
 
     Args:
         given: an array, data frame or path (.npy, .npz or .csv) whose first axis counts samples, or a mapping from the
             names of the inputs to these. Columns named like the inputs are matched by name.
+        fixed: columns that are constants of the program, and their values; where they are given, they must agree.
 
     Raises:
         InputError: names, shapes or counts do not fit, there is no sample, or a number is not finite; rows are named.
     """
-    given_tables = by_port(program, given, "the data given")
-    tables = [_flattened(table, port) for table, port in zip(given_tables, program.inputs, strict=True)]
+    return dataset_of(program, by_port(program, given, "the data given", fixed=fixed))
+
+
+def dataset_of(program: Program, given: Sequence[Table]) -> Dataset:
+    """Return samples from one table for each input; see ``read_dataset``."""
+    tables = [_flattened(table, port) for table, port in zip(given, program.inputs, strict=True)]
     counts = [len(table.values) for table in tables]
     for port, table, count in zip(program.inputs, tables, counts, strict=True):
         if count != counts[0]:
@@ -84,7 +95,7 @@ def split_data(specs: Sequence[str], header: bool | None = None) -> object:
     Args:
         header: whether the first line of a CSV file was said to be a header; None where nothing was said.
     """
-    return split_named(specs, None, "--data", header)
+    return split_named(specs, "--data", header)
 
 
 def read_labels(given: object, count: int, classes: Sequence[str] = ()) -> tuple[str, ...]:

@@ -326,7 +326,7 @@ def _sliced(
         raise InputError("slice: give a plane or a line, not both")
     if len(points) != (3 if plane is not None else 2):
         raise InputError(f"slice: a plane takes three inputs and a line two, got {len(points)}")
-    cut = read_slice(model.program, points, exact_input=exact_input)
+    cut = read_slice(model.program, points, exact_input=exact_input, fixed=model.fixed)
     sliced = model.on(cut)
     return sliced, slice_domain(cut, sliced.program, where, bounds)
 

@@ -32,7 +32,11 @@ def opened(
     Raises:
         InputError: no readable model, no such column, or a value that the column cannot hold.
     """
-    file = read_onnx(path, limits)
+    return with_fixes(read_onnx(path, limits), dims, fix)
+
+
+def with_fixes(file: OnnxFile, dims: Mapping[str, int], fix: Mapping[str, object] | None) -> OnnxFile:
+    """Return a file that was read with what is fixed of its inputs; see ``opened``."""
     return replace(file, fixed=read_fixes(file, dims, fix)) if fix else file
 
 

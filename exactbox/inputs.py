@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from exactbox.columns import by_port, split_named
@@ -53,7 +53,14 @@ class InputRead:
         return f"{self.changed} of {count} values were rounded to {types}, as a runtime would receive them"
 
 
-def read_inputs(program: Program, given: object, *, row: int | None = None, exact_input: bool = False) -> InputRead:
+def read_inputs(
+    program: Program,
+    given: object,
+    *,
+    row: int | None = None,
+    exact_input: bool = False,
+    fixed: Mapping[str, str] | None = None,
+) -> InputRead:
     """Read one input point for a program.
 
     Args:
@@ -62,13 +69,15 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
             matched by name.
         row: which sample of a batch to take (0-based).
         exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
+        fixed: columns that are constants of the program, and their values; where they are given, they must agree.
 
     Raises:
         InputError: names, shapes or values do not fit; nothing is reshaped but by the stated rule.
     """
     if not program.input_size:
         raise InputError("the model's output depends on no input entry: it is one constant, with nothing to explain")
-    tables = by_port(program, given, "the array given")
+    tables = by_port(program, given, "the array given", row=row, fixed=fixed)
+    row = None if any(table.columns and table.values.ndim == 1 for table in tables) else row
     if row is not None and all(_is_one_sample(*pair) for pair in zip(tables, program.inputs, strict=True)):
         raise InputError(f"{tables[0].origin}: is one sample; row {row} would choose one of several")
     parts = [_read_port(port, table, row, exact_input) for port, table in zip(program.inputs, tables, strict=True)]
@@ -84,16 +93,16 @@ def read_inputs(program: Program, given: object, *, row: int | None = None, exac
     )
 
 
-def split_specs(program: Program, specs: Sequence[str], header: bool | None = None) -> object:
+def split_specs(specs: Sequence[str], header: bool | None = None) -> object:
     """Turn the command line's ``file``, ``numbers`` or ``name=file`` into what ``read_inputs`` takes.
 
     Args:
         header: whether the first line of a CSV file was said to be a header; None where nothing was said.
 
     Raises:
-        InputError: an unknown name, a name given twice, or several inputs without names.
+        InputError: a name given twice, or several inputs without names.
     """
-    return split_named(specs, [port.name for port in program.inputs], "--input", header)
+    return split_named(specs, "--input", header)
 
 
 def fits(shape: tuple[int, ...], port: Port) -> bool:
@@ -103,7 +112,8 @@ def fits(shape: tuple[int, ...], port: Port) -> bool:
     >>> [fits(shape, pixels) for shape in ((1, 3, 2, 2), (3, 2, 2), (12,), (2, 2, 3), (3, 4))]
     [True, True, True, False, False]
     """
-    return shape == port.shape or (port.shape[:1] == (1,) and shape == port.shape[1:]) or shape == (port.size,)
+    bare = port.shape[:1] == (1,) and shape == port.shape[1:]
+    return shape == port.shape or bare or shape == (port.size,) or (shape == () and port.size == 1)
 
 
 def sample_of(table: Table, port: Port, row: int | None) -> Table:

@@ -10,18 +10,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
-from exactbox.columns import entry_names
+from exactbox.columns import by_port, entry_names
 from exactbox.csv_files import read_lines
-from exactbox.fixing import fixed_texts, opened
+from exactbox.fixing import fixed_texts, opened, parse_fixes, with_fixes
 from exactbox.importers.inventory import Inventory, inventory_of
 from exactbox.importers.limits import Limits
+from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.importers.onnx_model import load_file
+from exactbox.importers.ports import is_open, label
+from exactbox.inputs import InputRead, fits, read_inputs
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.program import Program
+from exactbox.polytope.part import one_of_batch
+from exactbox.polytope.program import Port, Program
+from exactbox.polytope.simplify import simplify
 from exactbox.preprocessing import Preprocessing, in_front, preprocessing
 from exactbox.slices import Slice
-from exactbox.sources import Given
+from exactbox.sources import Given, Table
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +64,15 @@ class Model:
         return () if self.slice is not None else self.source.pins
 
     @property
+    def fixed(self) -> dict[str, str]:
+        """The columns that are constants of the program, and their values as text."""
+        return parse_fixes(self.fix)
+
+    def read(self, x: object, *, row: int | None = None, exact_input: bool = False) -> InputRead:
+        """Read one input point; see ``read_inputs``."""
+        return read_inputs(self.program, x, row=row, exact_input=exact_input, fixed=self.fixed)
+
+    @property
     def sha256(self) -> str:
         """The hash of the ONNX file, in hexadecimal."""
         return self.source.sha256
@@ -78,6 +92,19 @@ class Model:
             if len(names) == size:
                 return tuple(names)
         return entry_names(self.program)
+
+    def first_sample(self) -> Model:
+        """Return the model of one sample of a batch that the file fixes; see ``load``.
+
+        Raises:
+            InputError: the first axes do not count the same samples, or the samples are not apart.
+        """
+        names = tuple(f"{port.name}.0" for port in self.source.program.inputs if is_batch(port))
+        source, steps = _one_sample(self.source, names), self.preprocessing
+        again = None if steps is None else preprocessing(source.program, steps.mean_stated, steps.std_stated)
+        program = source.program if again is None else in_front(source.program, again)
+        dims = tuple(sorted({**dict(self.dims), **dict.fromkeys(names, 1)}.items()))
+        return replace(self, source=source, program=program, preprocessing=again, dims=dims)
 
     def on(self, cut: Slice) -> Model:
         """Return the model restricted to a line or plane; its inputs are the coordinates.
@@ -106,7 +133,8 @@ def load(
 
     Args:
         output: which output to explain; by default the one that decides.
-        dims: values for dimensions that the file leaves open; a leading batch dimension is 1.
+        dims: values for dimensions that the file leaves open; a leading batch dimension is 1. Where the file fixes it,
+            ``{"input.0": 1}`` asks for one sample: row 0 of the output as a function of row 0 of the input.
         fix: values for inputs (by name) or entries of them (``X[0,2]``) that become constants: categories, typically.
             Text is read as the input's type says. Numbers are the model's own, behind any ``mean`` and ``std``.
         mean: raw inputs are first mapped to ``(x - mean) / std``, exactly: one number, one a channel, or one an entry.
@@ -120,14 +148,66 @@ def load(
         UnsupportedModelError: nodes that are not exactly piecewise linear, all of them by name.
     """
     sizes, caps = dict(dims or {}), limits or Limits()
-    file = opened(path, caps, sizes, fix)
-    source = load_file(file, output=output, dims=sizes, verify=verify, limits=caps)
+    read = read_onnx(path, caps)
+    batched = sampled(read, sizes)
+    declared = {name: size for name, size in sizes.items() if name not in batched}
+    file = with_fixes(read, declared, fix)
+    source = load_file(file, output=output, dims=declared, verify=verify, limits=caps)
+    source = _one_sample(source, batched) if batched else source
     steps = preprocessing(source.program, mean, std)
     if steps is not None and source.pins:
         raise InputError("fix: single entries of an input cannot be fixed together with mean or std")
     program = source.program if steps is None else in_front(source.program, steps)
     names = given_class_names(class_names)
     return Model(source, program, steps, names, output, tuple(sorted(sizes.items())), fix=fixed_texts(file.fixed))
+
+
+def is_batch(port: Port) -> bool:
+    """Whether an input's first axis may count several samples."""
+    return len(port.shape) > 1 and port.shape[0] > 1
+
+
+def fitted(model: Model, given: object, row: int | None = None) -> Model:
+    """Return the model of one sample, where the file fixes the size of a batch and one sample is given; else the model.
+
+    Args:
+        given: as ``certify`` takes it.
+    """
+    ports = model.program.inputs
+    if model.slice is not None or not any(is_batch(port) for port in ports):
+        return model
+    tables = by_port(model.program, given, "the array given", row=row, fixed=model.fixed)
+    pairs = [pair for pair in zip(tables, ports, strict=True) if is_batch(pair[1])]
+    return model.first_sample() if all(_is_one_of_batch(table, port, row) for table, port in pairs) else model
+
+
+def _is_one_of_batch(table: Table, port: Port, row: int | None) -> bool:
+    """Say whether a table holds samples, of which the input takes several at once."""
+    values = table.values if row is None or table.values.ndim < 2 else table.row(row).values
+    one = replace(port, shape=(1, *port.shape[1:]))
+    if fits(values.shape, port) or (values.ndim and fits(values.shape[1:], port)):
+        return False
+    return fits(values.shape, one) or (values.ndim > 0 and fits(values.shape[1:], one))
+
+
+def sampled(file: OnnxFile, dims: Mapping[str, int]) -> tuple[str, ...]:
+    """Return the fixed first axes, as ``input.0``, of which only one sample is asked for."""
+    fixed = {label(item, 0) for item in file.graph.inputs if item.dims and not is_open(item, 0) and len(item.dims) > 1}
+    return tuple(name for name, size in dims.items() if name in fixed and size == 1)
+
+
+def _one_sample(source: ImportedModel, batched: Sequence[str]) -> ImportedModel:
+    """Keep the first sample of a batch, and say so."""
+    if source.pins:
+        raise InputError("fix: single entries of an input cannot be fixed where one sample of a batch is explained")
+    inputs = [port for port in source.program.inputs if f"{port.name}.0" in batched]
+    program = simplify(one_of_batch(source.program, [port.name for port in inputs]))
+    count, names = inputs[0].shape[0], " and ".join(f"'{port.name}'" for port in inputs)
+    note = (
+        f"one sample of the batch of {count}: row 0 of the output, which reads row 0 of {names} alone, whatever the "
+        "other rows hold"
+    )
+    return replace(source, program=program, notes=(*source.notes, note))
 
 
 def inventory(

@@ -63,7 +63,7 @@ def locate(found: Enumerated, data: object) -> Located:
     Raises:
         InputError: names, shapes or counts do not fit, there is no sample, or a number is not finite.
     """
-    samples = data if isinstance(data, Dataset) else read_dataset(found.model.program, data)
+    samples = data if isinstance(data, Dataset) else read_dataset(found.model.program, data, found.model.fixed)
     finder = _Finder(found)
     regions: list[tuple[int, ...]] = []
     outside: list[int] = []

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from exactbox.boxes import DomainRead, ball, check_inside
+from exactbox.categories import load_for
 from exactbox.certifying import stated_domain
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.fixing import pinned
-from exactbox.inputs import InputRead, read_inputs
-from exactbox.loading import Model, load
+from exactbox.inputs import InputRead
+from exactbox.loading import Model, fitted
 from exactbox.nearest import row_name
 from exactbox.polytope.decision import decide
 from exactbox.polytope.domain import Domain
@@ -242,8 +243,8 @@ def neighbors(
         UnsupportedModelError: the model cannot be lowered exactly.
     """
     _check_limits(depth, max_regions, time_limit)
-    loaded = model if isinstance(model, Model) else load(model)
-    read = read_inputs(loaded.program, x, row=row, exact_input=exact_input)
+    loaded = fitted(model, x, row) if isinstance(model, Model) else load_for(model, x, row)
+    read = loaded.read(x, row=row, exact_input=exact_input)
     names = loaded.input_names(read.columns)
     where = pinned(stated_domain(loaded.program, domain, box), loaded.pins, names)
     check_inside(where, read.point, names, read.given)

@@ -10,7 +10,7 @@ import click
 
 from exactbox.commands import BoxOptions, stated_box, to_json
 from exactbox.files import check_apart
-from exactbox.inputs import read_inputs, split_specs
+from exactbox.inputs import split_specs
 from exactbox.neighborhood import neighbors
 from exactbox.neighborhood_report import blocks, document
 from exactbox.progress import Stages
@@ -47,11 +47,11 @@ def run_neighbors(options: NeighborsOptions, as_json: bool) -> int:
     check_apart(options, {"out": "-o"})
     with Stages(STAGES) as stages:
         stages.begin("reading the model")
-        model = options.load()
-        given = split_specs(model.program, options.inputs, options.header)
+        given = split_specs(options.inputs, options.header)
+        model = options.load(given, options.row)
 
         def columns() -> Sequence[str]:
-            return read_inputs(model.program, given, row=options.row, exact_input=True).columns
+            return model.read(given, row=options.row, exact_input=True).columns
 
         domain = stated_box(model, options, columns, exact_input=options.exact_input)
         stages.begin("crossing facets")

@@ -74,7 +74,8 @@ def _program(model: Model | Program) -> Program:
 
 def _read(model: Model | Program, x: object, domain: Domain | None, exact_input: bool) -> tuple[Rationals, Domain]:
     program = _program(model)
-    read = read_inputs(program, x, exact_input=exact_input)
+    fixed = model.fixed if isinstance(model, Model) else {}
+    read = read_inputs(program, x, exact_input=exact_input, fixed=fixed)
     stated = everywhere(program) if domain is None else given_domain(program, domain)
     names = entry_names(program)
     stated = pinned(stated, model.pins, names) if isinstance(model, Model) else stated

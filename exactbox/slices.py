@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -88,11 +88,14 @@ class Slice:
         return restrict(program, *through_points(self.points))
 
 
-def read_slice(program: Program, given: Sequence[object], *, exact_input: bool = False) -> Slice:
+def read_slice(
+    program: Program, given: Sequence[object], *, exact_input: bool = False, fixed: Mapping[str, str] | None = None
+) -> Slice:
     """Read the points of a slice, each as ``certify`` reads an input.
 
     Args:
         exact_input: keep numbers such as "1/3" instead of rounding them to the input's type.
+        fixed: columns that are constants of the program, and their values; where they are given, they must agree.
 
     Raises:
         InputError: a point does not fit the program, or the points span less than a line or plane.
@@ -106,7 +109,7 @@ def read_slice(program: Program, given: Sequence[object], *, exact_input: bool =
     reads: list[InputRead] = []
     for number, one in enumerate(given, 1):
         try:
-            reads.append(read_inputs(program, one, exact_input=exact_input))
+            reads.append(read_inputs(program, one, exact_input=exact_input, fixed=fixed))
         except InputError as error:
             raise InputError(f"point {number}: {error}") from None
     points = concatenate([read.point.reshape(1, -1) for read in reads])

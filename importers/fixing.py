@@ -134,7 +134,7 @@ def _notes(item: Fixed) -> list[str]:
     return found
 
 
-def entry_name(item: Fixed, place: int) -> str:
+def entry_name(item: Fixed | Port, place: int) -> str:
     """Name one entry of an input as a program does: ``X[2]``, without a leading axis of length 1."""
     return Provenance(item.name, item.shape).unit(place)
 

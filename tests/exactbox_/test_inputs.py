@@ -131,27 +131,27 @@ def test_overflow_in_the_input_type() -> None:
 
 
 def test_specs_of_one_input() -> None:
-    assert split_specs(with_inputs(VECTOR), ["1,2,3"]) == Given("1,2,3")
-    assert split_specs(with_inputs(VECTOR), ["x=1,2,3"], True) == {"x": Given("1,2,3", True)}
+    assert split_specs(["1,2,3"]) == Given("1,2,3")
+    assert split_specs(["x=1,2,3"], True) == {"x": Given("1,2,3", True)}
 
 
 def test_a_file_name_may_hold_an_equals_sign(tmp_path: Path) -> None:
     path = tmp_path / "a=b.csv"
     path.write_text("1,2,3\n")
-    assert split_specs(with_inputs(VECTOR), [str(path)]) == Given(str(path))
+    assert split_specs([str(path)]) == Given(str(path))
 
 
 @pytest.mark.parametrize(
     ("specs", "message"),
     [
-        (["left=1,2", "middle=1"], "no input 'middle'; its inputs are left, right"),
+        (["left=1,2", "middle=1"], "the model's inputs are left, right; missing: right; unknown: middle"),
         (["left=1,2", "left=1,2"], "--input left=…: given twice"),
-        (["1,2", "1,2,3"], "write name=file for each; its inputs are left, right"),
+        (["1,2", "1,2,3"], "write name=file for each"),
     ],
 )
 def test_bad_specs(specs: list[str], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        split_specs(TWO, specs)
+        read_inputs(TWO, split_specs(specs))
 
 
 def test_fits_without_a_batch_axis() -> None:
