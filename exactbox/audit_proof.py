@@ -37,7 +37,8 @@ def contradictions(found: Chunk, exact_tail: bool) -> tuple[str, ...]:
     for way, seen in zip(WAYS, found.ways, strict=True):
         if isinstance(seen, RuntimeRefusal):
             continue
-        otherwise = seen.by_logits != found.chosen
+        # Where no tensor holds the logits, what is read as their decision is the tail's.
+        otherwise = (seen.by_logits != found.chosen) & ~np.isnan(seen.difference)
         otherwise |= exact_tail & (seen.by_head != found.chosen)
         rows = np.flatnonzero(seen.beyond | (found.holds & otherwise)).tolist()
         if rows:

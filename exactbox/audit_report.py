@@ -295,8 +295,8 @@ def _sample_words(found: Audit, row: int) -> str:
     parts = [f"row {row}"]
     if margin is not None:
         held = "holds" if one.holds[row] else "not proved"
-        parts.append(f"decided {_name(found, int(one.chosen[row]))}, margin {near_float(margin):.4g} "
-                     f"= {found.ratios[row]:.3g} bounds ({held})")  # fmt: skip
+        beside = f" = {found.ratios[row]:.3g} bounds" if math.isfinite(one.bound[row]) else ", no finite bound"
+        parts.append(f"decided {_name(found, int(one.chosen[row]))}, margin {near_float(margin):.4g}{beside} ({held})")
     difference = float(found.differences[row])
     if math.isfinite(difference):
         parts.append(f"difference {difference:.3g}")

@@ -366,8 +366,8 @@ MOVES = frozenset(
 _CARRIERS = MOVES | {
     "Add", "Sub", "Mul", "Div", "Sum", "Mean", "Max", "Min", "Clip", "PRelu", "MatMul", "Gemm", "Conv", "ConvTranspose",
     "Einsum", "BatchNormalization", "RNN", "RotaryEmbedding", "NegativeLogLikelihoodLoss", "DequantizeLinear", "SwiGLU",
-    "Scatter", "ScatterElements", "ScatterND", "Sqrt", "Reciprocal", "Exp", "Sigmoid", "Tanh", "Swish", "Range",
-    "Floor", "Ceil", "Round", "Sign", "NonZero", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
+    "GridSample", "Scatter", "ScatterElements", "ScatterND", "Sqrt", "Reciprocal", "Exp", "Sigmoid", "Tanh", "Swish",
+    "Range", "Floor", "Ceil", "Round", "Sign", "NonZero", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual",
 }  # fmt: skip
 
 

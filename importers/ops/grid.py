@@ -81,7 +81,14 @@ def grid_sample(call: Call) -> Data:
     weight = from_fractions(rows, (data.shape[0], count, math.prod(sizes)))
     shape = (data.shape[0], data.shape[1], count)
     flat = data.moved(lambda array: array.reshape(*data.shape[:2], -1))
-    rounding = Rounding(terms=4**axes, operand_error=np.full(weight.shape, max(sizes) * 2.0**-18))
+    off = 0.0 if grid.error is None else float(grid.error.max(initial=0.0))
+    if off and mode == "nearest":
+        call.doubt("the nearest pixel at a place that the runtime computes with an error")
+    # A coordinate is off by its own rounding, of the size of the place, and by the place's error; along each axis the
+    # weights of linear and cubic interpolation move at most 2 times as far, and 4**axes products take part.
+    far = float(grid.magnitudes().max(initial=0.0)) * 2.0**-21
+    spread = max(sizes) * (2.0**-18 + 4.0**axes * (far + off))
+    rounding = Rounding(terms=4**axes, operand_error=np.full(weight.shape, spread))
     result = call.builder.matmul(flat, weight, data.shape[1], shape, rounding)
     return result.moved(lambda array: array.reshape(*data.shape[:2], *grid.shape[1:-1]))
 

@@ -11,12 +11,13 @@ import numpy as np
 
 from exactbox.importers.call import Call
 from exactbox.importers.ops.resize import Taps, linear_taps
+from exactbox.importers.ops.shape import FORMAT_BITS
 from exactbox.importers.ops.windows import windows
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE
-from exactbox.polytope.rational import from_fractions
+from exactbox.polytope.rational import float_fraction, from_fractions
 
 _UNIT = 2.0**-18
 """How far the runtime's weights of two neighbours may be off for each pixel of an axis, in float32 coordinates."""
@@ -159,7 +160,36 @@ def roi_align(call: Call) -> Data:
         for region in regions
     ]
     shape = (len(regions), data.shape[1], *pooled)
-    return _average(call, picked, bins, shape) if mode == "avg" else _largest(call, picked, bins, shape)
+    off = _coordinate_error(call)
+    _settle_places(call, regions, pooled, data.shape[2:], off)
+    return _average(call, picked, bins, shape, off) if mode == "avg" else _largest(call, picked, bins, shape, off)
+
+
+def _coordinate_error(call: Call) -> float:
+    """Bound how far the runtime's places may be off.
+
+    Corners are scaled, shifted, subtracted, divided into bins and added up again: no more than 16 roundings, each of a
+    number of at most M, the largest scaled corner and a pixel (Higham, Accuracy and Stability of Numerical Algorithms,
+    2002, section 3.1).
+    """
+    corners = call.constant(1, "the regions")
+    largest = float(corners.magnitudes().max(initial=0.0)) * abs(float(call.rational("spatial_scale", 1.0))) + 1
+    return 16 * 2.0 ** -FORMAT_BITS[corners.dtype] * largest
+
+
+def _settle_places(
+    call: Call, regions: list[Region], pooled: tuple[int, int], sizes: tuple[int, ...], off: float
+) -> None:
+    """Doubt places that rounding may move over the rim, where they read 0, and bins that may hold one place more."""
+    spread = float_fraction(off)
+    adaptive = not call.node.integer("sampling_ratio", 0)
+    for region in regions:
+        whole = [size for size in region.bin if adaptive and size > 0 and 0 < abs(size - round(size)) <= spread]
+        places = itertools.chain(*(region.places(*at) for at in itertools.product(*(range(n) for n in pooled))))
+        pairs = itertools.chain(*(zip(place, sizes, strict=True) for place in places))
+        rims = [x for x, n in pairs if min(abs(x + 1), abs(x - n)) <= spread]
+        for x in [*whole, *rims][:1]:
+            call.doubt(f"the coordinate {float(x)!r} of a region is within its rounding error of a step")
 
 
 def _regions(call: Call, data: Data, pooled: tuple[int, int]) -> list[Region]:
@@ -203,7 +233,7 @@ def _pixels(places: list[tuple[Fraction, Fraction]], sizes: tuple[int, ...]) -> 
 _Bins = list[list[list[tuple[int, Fraction]]]]
 
 
-def _average(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...]) -> Data:
+def _average(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...], off: float) -> Data:
     """Average the places of each bin; a bin without places is 0."""
     size, cells = picked.shape[2], len(bins[0])
     call.limits.check(str(call.node), "weights of places", len(bins) * cells * size, call.limits.tensor_elements >> 5)
@@ -214,12 +244,13 @@ def _average(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...]) -> D
             row[at] += weight * Fraction(4, len(pixels))
         rows += row
     matrix = from_fractions(rows, (len(bins), cells, size))
-    rounding = Rounding(8, None, np.full(matrix.shape, size * _UNIT))
+    share = 4 / max(4, *(len(pixels) for pixels in itertools.chain(*bins)))  # the runtime divides the finished sum
+    rounding = Rounding(8, None, np.full(matrix.shape, size * _UNIT + 2 * off), share)
     result = call.builder.matmul(picked, matrix, shape[1], (shape[0], shape[1], cells), rounding)
     return result.moved(lambda array: array.reshape(shape))
 
 
-def _largest(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...]) -> Data:
+def _largest(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...], off: float) -> Data:
     """Take the largest weighted pixel of each bin; a bin without places is 0."""
     flat = list(itertools.chain(*bins))
     width = max(1, *(len(pixels) for pixels in flat))
@@ -228,7 +259,7 @@ def _largest(call: Call, picked: Data, bins: _Bins, shape: tuple[int, ...]) -> D
     at = np.array([[place for place, _ in pixels] for pixels in padded]).reshape(shape[0], 1, -1)
     weights = from_fractions([weight for pixels in padded for _, weight in pixels], (shape[0], 1, len(bins[0]) * width))
     chosen = picked.moved(lambda array: np.take_along_axis(array, np.broadcast_to(at, (*shape[:2], at.shape[2])), 2))
-    rounding = Rounding(4, None, np.full(weights.shape, picked.shape[2] * _UNIT))
+    rounding = Rounding(4, None, np.full(weights.shape, picked.shape[2] * _UNIT + 2 * off))
     scaled = call.builder.scale(chosen, weights, rounding)
     used = np.where(weights.num == 0, CONSTANT_ZERO, np.arange(at.shape[2]))
     spare = np.where(at >= 0, used, NO_CANDIDATE).reshape(shape[0], 1, -1, width)

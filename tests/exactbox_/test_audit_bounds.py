@@ -338,3 +338,43 @@ def test_ulps_are_those_of_the_largest_output_and_left_out_where_it_cancels(tmp_
     gone = audit(far_and_back(tmp_path, relu=True), np.array([[0.375, 0.0]], dtype=np.float32))
     assert np.isnan(nodewise(gone).ulps[0]) or nodewise(gone).difference[0] < 0.375
     assert document(gone)["ways"][0]["largest_ulps"] is None or nodewise(gone).ulps[0] > 0
+
+
+def test_a_rounding_tail_whose_logits_no_tensor_shows_contradicts_nothing(tmp_path: Path) -> None:
+    """The label of a classifier under a Softmax is all that is seen: where it differs, the tail may have done it."""
+    classifier = node(
+        "LinearClassifier", ["x"], ["label", "scores"], "linear", domain="ai.onnx.ml", post_transform="SOFTMAX",
+        coefficients=[1.0, 0.0, 0.0, 1.0], intercepts=[0.0, 0.0], classlabels_ints=[0, 1],
+    )  # fmt: skip
+    declared = [helper.make_tensor_value_info("label", TensorProto.INT64, None),
+                helper.make_tensor_value_info("scores", TensorProto.FLOAT, None)]  # fmt: skip
+    model = build([classifier], {"x": ("N", 2)}, declared)
+    model.opset_import.append(helper.make_opsetid("ai.onnx.ml", 3))
+    points = np.array([[1e10, 1.0], [1e38, -1e38], [0.0, 1.0]], dtype=np.float32)
+    found = audit(save(model, tmp_path), points)
+    assert not found.unproved and not found.deployed.any()
+    assert np.isnan(nodewise(found).difference).all()
+
+
+def test_places_between_pixels_carry_the_error_of_computed_grids(tmp_path: Path) -> None:
+    theta = np.array([[[0.9, 0.1, 0.05], [-0.2, 1.1, 0.3]]], np.float32)
+    nodes = [node("AffineGrid", ["theta", "size"], ["grid"], "grid"),
+             node("GridSample", ["x", "grid"], ["y"], "sample", mode="linear")]  # fmt: skip
+    model = build(nodes, {"x": (1, 1, 4, 4)}, ["y"], {"theta": theta, "size": np.array([1, 1, 2, 3])})
+    points = np.random.default_rng(3).standard_normal((8, 1, 4, 4)).astype(np.float32) * 1e6
+    found = audit(save(model, tmp_path), points, decision="none")
+    assert not found.unproved and within(found) and np.isfinite(found.found.bound).all()
+    assert nodewise(found).difference.max() > 0
+
+
+@pytest.mark.parametrize("ratio", [0, 2])
+def test_a_region_far_outside_is_read_with_the_rounding_of_its_corners(ratio: int, tmp_path: Path) -> None:
+    corners = np.array([[-20000.3, -20000.7, 3.3, 2.9], [0.4, 0.4, 3.6, 3.1]], np.float32) * (1 if ratio else 0.01)
+    nodes = [node("RoiAlign", ["x", "corners", "images"], ["y"], "roi", output_height=2, output_width=2,
+                  spatial_scale=0.3, sampling_ratio=ratio)]  # fmt: skip
+    model = build(nodes, {"x": (1, 1, 4, 4)}, ["y"], {"corners": corners, "images": np.zeros(2, np.int64)})
+    points = np.random.default_rng(5).standard_normal((8, 1, 4, 4)).astype(np.float32)
+    points[0] = HUGE
+    found = audit(save(model, tmp_path), points, decision="none")
+    assert within(found)
+    assert np.isinf(found.found.bound[0]) or nodewise(found).difference[0] <= found.found.bound[0]
