@@ -30,7 +30,7 @@ class Chart:
     Args:
         domain: the domain D, of dimension n.
         columns: shape (d, n+1).
-        rows: shape (m, n+1), integers: D is where ``rows[:, :-1] z + rows[:, -1] >= 0``.
+        rows: shape (m, n+1), integers, different half-spaces: D is where ``rows[:, :-1] z + rows[:, -1] >= 0``.
         sources: the bound or row of D behind each row.
         extent: shape (n,): ``abs(z_i) <= extent[i]`` on D, infinite where D gives no bound.
     """
@@ -98,8 +98,10 @@ def chart(domain: Domain) -> Chart:
     values = -image.num
     values[:, -1] += rows.rhs * image.den
     reduced = integer_rows(Rationals(values[:, :-1]), Rationals(values[:, -1]), rows.sources)
-    kept = [i for i in range(len(rows)) if np.any(reduced.matrix[i])]
-    matrix = np.concatenate([reduced.matrix, reduced.rhs.reshape(-1, 1)], axis=1)[kept]
+    whole = np.concatenate([reduced.matrix, reduced.rhs.reshape(-1, 1)], axis=1)
+    first = {tuple(row): i for i, row in reversed(list(enumerate(whole.tolist())))}
+    kept = sorted(i for row, i in first.items() if any(row[:-1]))
+    matrix = whole[kept]
     extent = np.array([size for _, _, size in frames], dtype=np.float64)
     return Chart(domain, columns, matrix, tuple(rows.sources[i] for i in kept), extent)
 

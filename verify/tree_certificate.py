@@ -106,7 +106,7 @@ class RowNumbers:
     def __init__(self, space: Space) -> None:
         domain = space.domain
         open_ends = [i for i in range(domain.size) if not domain.fixed[i]]
-        own = [("domain", r) for r in range(len(domain.rows))]
+        own = [(source.kind, source.index) for source in domain.rows.sources]
         own += [("lower", i) for i in open_ends if domain.lower[i] is not None]
         own += [("upper", i) for i in open_ends if domain.upper[i] is not None]
         self._own = {name: number for number, name in enumerate(own)}
