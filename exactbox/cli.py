@@ -152,6 +152,24 @@ def check(certificate: str, as_json: bool, **options: Any) -> int:
     return run_check(CheckOptions(certificate=certificate, **options), as_json)
 
 
+@commands.command()
+@click.option("-o", "--out", required=True, metavar="CHECK.pyz", help="Write the checker here.")
+@json_option
+def checker(out: str, as_json: bool) -> int:
+    """Write the small independent checker as one file, for somebody who trusts nothing else.
+
+    It needs Python's standard library alone. Its bytes are the same wherever they are written, and its hash is printed;
+    the README states it too. Beside it a receiver needs the certificate and the program file.
+
+    \b
+    Example:
+      exactbox checker -o check.pyz && python check.pyz x.cert.json
+    """
+    from exactbox.checker_command import run_checker
+
+    return run_checker(out, as_json)
+
+
 @commands.command("enumerate")
 @click.argument("model", metavar="MODEL.onnx")
 @domain_options

@@ -61,7 +61,7 @@ def run_demo(row: int, out: str | None, as_json: bool) -> int:
 
 
 def check_apart(certificate: Path) -> Checked:
-    """Run the checker's one file in a process of its own, without this package."""
+    """Run the checker in a process of its own, without this package."""
     from exactbox.verify import check as checker
 
     command = [sys.executable, "-I", "-S", checker.__file__, str(certificate)]
@@ -114,7 +114,7 @@ def _tell(found: Certified, checked: Checked, data: Path, out: str | None, row: 
     click.echo("\n".join(f"    {line}" for line in picture_in_text(found.input.point.to_float().tolist(), 8)))
     click.echo()
     print_blocks(summary(found), "The exact region and classifier around it")
-    click.echo("\nThe checker, one file of the standard library, run as a program of its own, says:\n")
+    click.echo("\nThe checker, which needs the standard library alone, run as a program of its own, says:\n")
     click.echo("\n".join(f"    {line}" for line in checked.text.splitlines()))
     click.echo("\nSo this is proved:\n")
     for line in proved(found):

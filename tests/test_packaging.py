@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from exactbox.verify.archive import archive_hash, checker_archive
 from tests.source_tree import HOUSES, REPOSITORY
 
 SKIPPED_FOLDERS = {"__pycache__", ".mypy_cache", ".ruff_cache"}
@@ -140,3 +141,8 @@ def test_readme_and_ci_run_the_same_commands() -> None:
     for name in ("install", "certify", "test"):
         assert readme.count(f"<!-- ci: {name} -->\n```sh\n") == 1
         assert f"readme {name}" in script.read_text(encoding="utf-8")
+
+
+def test_the_readme_states_the_hash_of_the_checker_as_one_file() -> None:
+    """Whoever changes the checker states its new hash, which receivers compare."""
+    assert f"`{archive_hash(checker_archive())}`" in (REPOSITORY / "README.md").read_text(encoding="utf-8")

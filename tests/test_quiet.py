@@ -70,6 +70,7 @@ PROCESSES: list[tuple[str, ...]] = [
     ("audit", IRIS, "--data", FLOWERS, "--workers", "2"),
     ("compare", IRIS, IRIS),
     ("demo",),
+    ("checker", "-o", "check.pyz"),
 ]
 
 FAILURES: list[tuple[str, ...]] = [

@@ -14,18 +14,20 @@ import math
 import os
 import re
 import sys
+import threading
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
-from functools import cache, partial
-from importlib.machinery import PathFinder
-from importlib.util import module_from_spec
+from functools import partial
+from importlib import import_module
 from itertools import accumulate, pairwise
 from operator import add, mul
+from types import ModuleType
 from typing import Any, NamedTuple, cast
 
 MAX_BYTES = 1 << 28  # of a file
 MAX_TEXT = 1 << 36  # of the text of a compressed one
+MAX_LINE = 1 << 24  # of a line of it
 MAX_SIZE = 1 << 24  # entries of a vector
 MAX_BITS = 1 << 20  # of one number
 MAX_VECTOR_BITS = 1 << 33  # of all numbers of a vector
@@ -40,7 +42,7 @@ KIND = re.compile("[a-z]{1,32}")
 FILE_NAME = re.compile("[0-9A-Za-z_-][0-9A-Za-z._-]{0,199}")
 FORMAT = "exactbox-certificate-2"
 CERTIFICATE = ("format", "kind", "program", "info", "statement", "evidence")
-SHIPPED = ("region", "given", "facets", "distances", "enumeration", "omitted")  # check_*.py of this version
+SHIPPED = ("domain", "region", "given", "facets", "distances", "enumeration", "omitted")  # check_*.py of this version
 VERDICTS = {1: "rejected", 3: "malformed", 5: "nothing was checked, as the checker is incomplete"}
 INSTRUCTIONS = {
     "input": ("size",), "gather": ("srcs", "index"), "matmul": ("src", "rows", "shape", "weight"),
@@ -52,9 +54,9 @@ class Rejected(Exception):
     """Nothing is proved: the evidence does not suffice (``code`` 1), a file is not in the format (3), or
     the checker lacks one of its own (5)."""
 
-    def __init__(self, message: str, code: int = 1) -> None:
+    def __init__(self, message: str, code: int = 1, verdict: str = "") -> None:
         super().__init__(message)
-        self.code, self.verdict = code, VERDICTS[code]
+        self.code, self.verdict = code, verdict or VERDICTS[code]
 
 
 class Report(NamedTuple):
@@ -64,6 +66,36 @@ class Report(NamedTuple):
     statement_sha256: str
     lines: tuple[str, ...]
     info: dict[str, Any]
+
+
+class Budget(threading.local):
+    """What is left for one check: products of small integers, and bytes."""
+
+    work, memory = 1 << 25, 1 << 29
+
+
+BUDGET = Budget()
+
+
+def allow(certificate: int, program: int) -> None:
+    """Set what a check may cost by the sizes of its files in bytes: a row of the one may meet all of the other."""
+    BUDGET.work = Budget.work + 16 * (certificate + program) + (certificate * program >> 13)
+    BUDGET.memory = Budget.memory + 64 * (certificate + program)
+
+
+def spend(count: int, bits: int = 0, other: int = 0) -> None:
+    """Take ``count`` products of numbers of so many bits, before they are computed, from what is left."""
+    BUDGET.work -= count * (1 + ((bits + 64) * (other + 64) >> 16))
+    if BUDGET.work < 0:
+        raise Rejected("checking it takes more work than the sizes of its files justify", 3, "refused")
+
+
+def hold(count: int, bits: int = 0, keep: bool = True) -> None:
+    """Take the memory of ``count`` numbers of so many bits, before they are made; or only see that it is there."""
+    left = BUDGET.memory - count * (48 + (bits >> 3))
+    if left < 0:
+        raise Rejected("checking it takes more memory than the sizes of its files justify", 3, "refused")
+    BUDGET.memory = left if keep else BUDGET.memory
 
 
 def need(condition: object, message: str, code: int = 1) -> None:
@@ -126,22 +158,38 @@ def strings(value: Any, where: str, *allowed: str) -> list[str]:
     return items
 
 
-def vector(value: Any, where: str, length: int | None = None) -> Vector:
-    """Return a list of rationals over their least common denominator."""
+def vector(value: Any, where: str, length: int | None = None, keep: bool = True) -> Vector:
+    """Return a list of rationals over their least common denominator; its memory is to be kept, or soon returned."""
     matches = [RATIONAL.fullmatch(text) if type(text) is str else None for text in array(value, where, length)]
     pairs = [(int(match[1], 16), int(match[2] or "1", 16)) for match in matches if match]
     form(len(pairs) == len(matches), f'{where}: expected rationals such as "-1a/400"')
     form(all(math.gcd(*pair) == 1 for pair in pairs), f"{where}: not in lowest terms")
-    den = 1
-    for bottom in {bottom for _, bottom in pairs}:
-        den = math.lcm(den, bottom)
-        form(den.bit_length() <= MAX_BITS, f"{where}: the common denominator is too large")
+    den, wide = common({bottom for _, bottom in pairs}, len(pairs), where), width(top for top, _ in pairs)
+    hold(len(pairs), wide + den.bit_length(), keep)
+    spend(4 * len(pairs), den.bit_length(), wide + width(bottom for _, bottom in pairs))
     return bounded([top * (den // bottom) for top, bottom in pairs], where), den
+
+
+def common(dens: set[int], count: int, where: str) -> int:
+    """Return the least common denominator of so many numbers."""
+    total = 1
+    for den in dens:
+        spend(4, total.bit_length(), den.bit_length())
+        total = math.lcm(total, den)
+        wide = total.bit_length()
+        form(wide <= MAX_BITS and count * wide <= MAX_VECTOR_BITS, f"{where}: the common denominator is too large")
+        hold(count, wide, keep=False)
+    return total
+
+
+def width(nums: Iterable[int]) -> int:
+    """Return the bits of the largest integer."""
+    return max(map(int.bit_length, nums), default=0)
 
 
 def bounded(nums: list[int], where: str) -> list[int]:
     """Return the integers unless they exceed the limits."""
-    bits = max(map(int.bit_length, nums), default=0)
+    bits = width(nums)
     form(len(nums) <= MAX_SIZE and bits <= MAX_BITS and len(nums) * bits <= MAX_VECTOR_BITS, f"{where}: too large")
     return nums
 
@@ -157,6 +205,7 @@ class Step(NamedTuple):
     scale: int = 1
     data: Any = None
     rows: int = 1
+    bits: int = 0  # of the constants
 
 
 class Program:
@@ -225,7 +274,9 @@ class Program:
         sources = array(first, where) if op == "gather" else [first, more[0]] if op == "add" else [first]
         srcs = tuple(integers(sources, where, 0, len(self.steps)))
         form(srcs, f"{where}: expected a source")
-        sizes, scale = [self.steps[src].size for src in srcs], math.lcm(*(self.steps[src].scale for src in srcs))
+        sizes = [self.steps[src].size for src in srcs]
+        scale = common({self.steps[src].scale for src in set(srcs)}, 1, where)
+        spend(len(srcs), scale.bit_length(), scale.bit_length() >> 1)
         factors = tuple(scale // self.steps[src].scale for src in srcs)
         if op == "gather":
             return Step(op, len(array(more[0], where)), srcs, factors, scale, integers(more[0], where, -1, sum(sizes)))
@@ -241,25 +292,34 @@ class Program:
             form(g * rows * k == sizes[0] and g * rows * m <= MAX_SIZE, f"{where}: the shape does not fit")
             nums, den = vector(more[2], where, g * m * k)
             matrices = [[nums[j : j + k] for j in range(i, i + m * k, k)] for i in range(0, len(nums), m * k)]
-            return Step(op, g * rows * m, srcs, (1,), scale * den, matrices, rows)
+            return Step(op, g * rows * m, srcs, (1,), scale * den, matrices, rows, width(nums))
         nums, den = vector(more[0], where, sizes[0])
         if op == "scale":
-            return Step(op, sizes[0], srcs, (1,), scale * den, nums)
+            return Step(op, sizes[0], srcs, (1,), scale * den, nums, bits=width(nums))
         total = math.lcm(scale, den)
-        return Step(op, sizes[0], srcs, (total // scale,), total, [v * (total // den) for v in nums])
+        hold(len(nums), total.bit_length() + width(nums))
+        nums = [v * (total // den) for v in nums]
+        return Step(op, sizes[0], srcs, (total // scale,), total, nums, bits=width(nums))
 
-    def forward(self, winners: Winners, point: Vector, known: Any = (), end: int | None = None) -> list[list[int]]:
-        """Return the vectors before ``end`` at a point, times scale and the point's denominator (if 0, no shift)."""
-        values: list[list[int]] = [*known] or [point[0]]
+    def forward(self, winners: Winners, point: Vector, runs: int, known: Any = (), end: Any = None) -> list[list[int]]:
+        """Return the vectors before ``end`` at a point, times scale and the point's denominator (if 0, no shift).
+
+        So many ``runs`` are kept at a time.
+        """
+        values, held = [*known] or [point[0]], sum(self.steps[i].size for i in range(len(known)))
         for i, step in enumerate(self.steps[len(values) : end], len(values)):
             data = cast(Any, winners.get(i, step.data))
+            bits = max(width(values[src]) + f.bit_length() for src, f in zip(step.srcs, step.factors, strict=True))
+            each = len(data[0][0]) if step.op == "matmul" else 1
+            spend(step.size * each + sum(self.steps[src].size for src in step.srcs), bits, step.bits)
+            held += step.size * (1 + (bits + step.bits >> 8))
+            hold(runs * held, keep=False)
             parts = [[v * factor for v in values[src]] for src, factor in zip(step.srcs, step.factors, strict=True)]
             if step.op in ("gather", "max"):
                 joined = [v for part in parts for v in part] + [0]
                 nums = [joined[j] for j in data]  # -1 is the 0 at the end
             elif step.op == "matmul":
-                width = len(data[0][0])
-                blocks = [parts[0][j : j + width] for j in range(0, len(parts[0]), width)]
+                blocks = [parts[0][j : j + each] for j in range(0, len(parts[0]), each)]
                 nums = [sum(map(mul, line, block)) for k, block in enumerate(blocks) for line in data[k // step.rows]]
             elif step.op == "scale":
                 nums = list(map(mul, parts[0], data))
@@ -274,6 +334,10 @@ class Program:
         pending, constant = dict[int, Sparse]({position: weights}), 0
         for i in range(position, 0, -1):
             step, weights = self.steps[i], {j: v for j, v in pending.pop(i, {}).items() if v}
+            if not weights:
+                continue
+            bits, each = width(weights.values()), len(step.data[0][0]) if step.op == "matmul" else 2
+            spend(len(weights) * each, bits + max(map(int.bit_length, step.factors)), step.bits)
             if step.op == "shift":
                 constant += sum(v * step.data[j] for j, v in weights.items())
             parts = self._pull(step, winners.get(i, step.data), weights)
@@ -290,86 +354,18 @@ class Program:
         if step.op == "scale":
             return [{j: v * data[j] for j, v in weights.items()}]
         if step.op == "matmul":
-            height, width = len(data[0]), len(data[0][0])
-            sums, zero = dict[int, list[int]](), [0] * width
+            height, wide = len(data[0]), len(data[0][0])
+            sums, zero = dict[int, list[int]](), [0] * wide
             for j, v in weights.items():
                 block, line = j // height, data[j // height // step.rows][j % height]
+                hold(len(sums) * wide, keep=False)
                 sums[block] = [s + v * w for s, w in zip(sums.get(block, zero), line, strict=True)]
-            return [{block * width + e: s for block, total in sums.items() for e, s in enumerate(total) if s}]
+            return [{block * wide + e: s for block, total in sums.items() for e, s in enumerate(total) if s}]
         joined: Sparse = {}
         for j, v in weights.items():
             joined[data[j]] = joined.get(data[j], 0) + v  # -1 is the constant 0, in no source
         ends = pairwise(accumulate((self.steps[src].size for src in step.srcs), initial=0))
         return [{j - low: v for j, v in joined.items() if low <= j < high} for low, high in ends]
-
-
-class Row(NamedTuple):
-    """The half-space ``sum of v * y[i] <= b`` over the pairs (i, v) of a, i rising and v nonzero."""
-
-    a: tuple[tuple[int, int], ...]
-    b: int
-
-    def slack(self, point: Vector) -> int:
-        """Return b - a . y, times the point's denominator."""
-        return self.b * point[1] - sum(v * point[0][i] for i, v in self.a)
-
-
-class Domain:
-    """The domain D: bounds over ``den``, equations times ``scale`` by pivot, and all rows and bounds as half-spaces."""
-
-    def __init__(self, value: Any, size: int) -> None:
-        lower, upper, rows, equations = fields(value, "domain", "lower", "upper", "rows", "equations")
-        ends = [*array(lower, "lower", size), *array(upper, "upper", size)]
-        nums, self.den = vector([end for end in ends if end is not None], "bounds")
-        given = iter(nums)
-        bounds = [None if end is None else next(given) for end in ends]
-        self.size, self.lower, self.upper = size, bounds[:size], bounds[size:]
-        fixed = {i: low for i, low in enumerate(self.lower) if low is not None and low == self.upper[i]}
-        found: dict[int, tuple[Sparse, int, int]] = {i: ({}, low, self.den) for i, low in fixed.items()}
-        for nums, den in [vector(item, "equation", size + 1) for item in array(equations, "equations")]:
-            left = {i: v for i, v in enumerate(nums[:-1]) if v}
-            pivot = min(left, default=-1)
-            form(pivot not in found and left.pop(pivot, 0) == den, "an equation is not in reduced form")
-            found[pivot] = (left, nums[-1], den)
-        form(all(found.keys().isdisjoint(left) for left, _, _ in found.values()), "an equation is not in reduced form")
-        self.scale = math.lcm(*(den for _, _, den in found.values()))
-        self.equations = {pivot: ({i: v * (self.scale // den) for i, v in left.items()}, right * (self.scale // den))
-                          for pivot, (left, right, den) in found.items()}  # fmt: skip
-        general = [vector(item, "row", size + 1)[0] for item in array(rows, "rows")]
-        self.rows = [self.reduced(dict(enumerate(nums[:-1])), nums[-1]) for nums in general]
-        for sign, side in ((-1, self.lower), (1, self.upper)):
-            self.rows += [self.reduced({i: sign * self.den}, sign * end)
-                          for i, end in enumerate(side) if end is not None and i not in fixed]  # fmt: skip
-        self.is_box = len(general) == 0 and len(fixed) == len(found)
-
-    def reduced(self, a: Sparse, b: int) -> Row:
-        """Return ``a . y <= b`` without the pivots, divided by the greatest common divisor."""
-        rest = {i: v * self.scale for i, v in a.items() if i not in self.equations}
-        b *= self.scale
-        for pivot in a.keys() & self.equations.keys():
-            left, right = self.equations[pivot]
-            b -= a[pivot] * right
-            for i, v in left.items():
-                rest[i] = rest.get(i, 0) - a[pivot] * v
-        divisor = math.gcd(b, *rest.values()) or 1
-        return Row(tuple(sorted((i, v // divisor) for i, v in rest.items() if v)), b // divisor)
-
-    def on_hull(self, nums: list[int], den: int) -> bool:
-        """Say whether a point satisfies the equations."""
-        return all(self.scale * nums[pivot] + sum(v * nums[i] for i, v in left.items()) == right * den
-                   for pivot, (left, right) in self.equations.items())  # fmt: skip
-
-    def contains(self, point: Vector, strictly: bool = False) -> bool:
-        """Say whether a point lies in D; strictly: in its relative interior, unless a row hides an equation."""
-        return self.on_hull(*point) and all(row.slack(point) >= (strictly and row.a != ()) for row in self.rows)
-
-    def in_words(self) -> Iterator[str]:
-        """State what D is."""
-        for name, side in (("lower", self.lower), ("upper", self.upper)):
-            ends = [None if end is None else Fraction(end, self.den) for end in side]
-            numbers = show(*ends) if len(set(ends)) > 1 else f"all {show(ends[0])}"
-            yield f"D: {name} bounds of y in R^{self.size}: {numbers}"
-        yield f"D: {len(self.rows)} inequalities, bounds among them, and {len(self.equations)} equations in all"
 
 
 def show(*values: Fraction | None) -> str:
@@ -410,6 +406,7 @@ def opened(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Opene
     form(type(file) is str and FILE_NAME.fullmatch(file), "program: expected the name of a file without folders")
     data = program if isinstance(program, bytes) else program(file)
     sha256 = hashlib.sha256(data).hexdigest()
+    allow(len(certificate), len(data))
     form(named == sha256, f"the certificate is not about this program of SHA-256 {sha256}")
     return Opened(kind, info, statement, evidence, data, sha256, lines)
 
@@ -420,9 +417,9 @@ def unpacked(data: bytes) -> Iterator[bytes]:
     left = MAX_TEXT
     try:
         with gzip.open(io.BytesIO(data)) as text:
-            while line := text.readline(MAX_BYTES + 1):
+            while line := text.readline(MAX_LINE + 1):
                 left -= len(line)
-                form(line[-1:] == b"\n" and left >= 0, "certificate: the text is too long, or its last line has no end")
+                form(line[-1:] == b"\n" and left >= 0, "certificate: a line or the text is too long, or has no end")
                 yield line[:-1]
     except (OSError, EOFError, zlib.error) as error:
         raise Rejected(f"certificate: no gzip file: {error}", 3) from None
@@ -438,17 +435,19 @@ def check(certificate: bytes, program: bytes | Callable[[str], bytes]) -> Report
     return Report(found.program_sha256, hashlib.sha256(text.encode()).hexdigest(), tuple(lines), found.info)
 
 
-@cache
 def beside(name: str, function: str = "check") -> Any:
     """Return what check_<name>.py, beside this file, does for a kind of certificate, or for a part of its evidence."""
-    sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])  # it imports this file by that name
-    folder = os.path.dirname(os.path.abspath(__file__))
-    spec = PathFinder.find_spec(f"exactbox.verify.check_{name}", [folder])
-    if spec is None or spec.loader is None:
-        need(name not in SHIPPED, f"check_{name}.py is missing beside {os.path.join(folder, 'check.py')}", 5)
-        raise Rejected(f"certificate: this checker knows no kind {name!r}: it has no check_{name}.py", 3)
-    module = module_from_spec(spec)
-    spec.loader.exec_module(module)
+    if __name__ == "__main__":  # alone: the files beside this one are a package, which they import by its name
+        folder = os.path.dirname(os.path.abspath(__file__))
+        for package in ("exactbox", "exactbox.verify"):
+            sys.modules.setdefault(package, ModuleType(package)).__path__ = [folder]
+        sys.modules.setdefault("exactbox.verify.check", sys.modules[__name__])
+    try:
+        module = import_module(f"exactbox.verify.check_{name}")
+    except ModuleNotFoundError as error:
+        missing = (error.name or "").rpartition("check_")[2]
+        need(missing not in SHIPPED, f"check_{missing}.py is missing beside check.py", 5)
+        raise Rejected(f"certificate: this checker knows no kind {name!r}: it has no check_{name}.py", 3) from None
     form(hasattr(module, function), f"certificate: {name!r} is no kind of certificate")
     return getattr(module, function)
 

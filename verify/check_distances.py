@@ -8,7 +8,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from exactbox.verify.check import Rejected, Row, array, fields, form, integers, need, show, strings, vector
+from exactbox.verify.check import Rejected, array, fields, form, integers, need, show, spend, strings, vector, width
+from exactbox.verify.check_domain import Row
 
 if TYPE_CHECKING:
     from exactbox.verify.check_region import Region
@@ -61,9 +62,11 @@ class Distance:
         self.up: list[Room] = [None if end is None else end * den - point[i] * domain.den
                                for i, end in enumerate(domain.upper)]  # fmt: skip
         self.slacks = [Fraction(row.slack(region.point), den) for row in rows]
+        self.wide = width(room for room in (*self.down, *self.up, self.den) if room is not None)
 
     def _terms(self, row: Row) -> list[tuple[int, Room]]:
         """Return the absolute value of each coefficient, and how far its coordinate can move towards the row."""
+        spend(6 * len(row.a) + 64, row.width + self.wide, self.wide)
         return [(abs(v), (self.up if v > 0 else self.down)[i]) for i, v in row.a]
 
     def _within(self, r: int, strictly: bool) -> bool:

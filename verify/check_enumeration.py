@@ -13,7 +13,8 @@ from itertools import accumulate, pairwise
 from operator import mul, sub
 from typing import Any, NamedTuple
 
-from exactbox.verify.check import Domain, Opened, Program, beside, fields, form, need, vector
+from exactbox.verify.check import Opened, Program, beside, fields, form, hold, need, spend, vector, width
+from exactbox.verify.check_domain import Domain
 
 Form = tuple[int, ...]  # an affine function of D's free coordinates: its gradient, then its constant
 
@@ -24,6 +25,8 @@ def prove(file: Opened) -> list[str]:
     (part,) = fields(file.evidence, "evidence", "given")
     form(type(regions) is int and type(patterns) is str, "statement: expected a number of regions and a hash")
     tree = Tree(Program(file.program), domain, file.lines)
+    tree.stated = regions
+    tree.worth = 1024 * len(tree.units) + (len(tree.free) + 1) * (len(file.program) // 4 + 64 * (len(tree.free) + 1))
     words = [*tree.program.in_words(), *tree.domain.in_words()]
     if not given is part is None:
         words += beside("given")(tree, given, part)
@@ -71,12 +74,14 @@ class Tree:
         self.pending: list[tuple[int, int, int, dict[int, Form]]] = []  # unit, rows above, winner, more rows
         self.known: dict[tuple[int, ...], Any] = {}
         self.regions, self.patterns = 0, hashlib.sha256()
+        self.stated = self.worth = self.waiting = 0  # of regions; what one may cost; rows that wait
 
     def grow(self) -> None:
         """Follow the tree to its end."""
         self._enter(0)
         while self.pending:
             number, count, winner, added = self.pending.pop()
+            self.waiting -= len(added)
             self.winners[number:] = [winner]
             while len(self.rows) > count:
                 self.rows.popitem()
@@ -97,12 +102,16 @@ class Tree:
         need(kept, "a node keeps no candidate")
         if len(kept) == 1:  # it wins everywhere
             return self.pending.append((number, len(self.rows), kept[0], {}))
+        count, wide = len(kept) * len(forms), max(map(width, forms))
+        hold((count + len(self.rows) + self.waiting) * (len(self.free) + 1), wide, keep=False)
         for c in reversed(kept):
+            spend(4 * len(forms) * (len(self.free) + 1), wide, wide >> 4)
             gaps = {r: tuple(map(sub, forms[c], forms[r])) for r in range(len(forms)) if r != c}
             flat = {r: row[-1] for r, row in gaps.items() if not any(row[:-1])}
             need(all(v > 0 or (v == 0 and c < r) for r, v in flat.items()), "a candidate is kept that never wins")
             added = {unit.first + r: primitive(row) for r, row in gaps.items() if r not in flat}
             self.pending.append((number, len(self.rows), c, added))
+            self.waiting += len(added)
 
     def _compose(self, layer: int) -> None:
         """Evaluate what lies between two max on the present cell: a run for each coordinate and for the constant."""
@@ -114,16 +123,21 @@ class Tree:
         points = [*((start, 0) for start in starts), ([equations[j][1] if j in equations else 0 for j in size], scale)]
         del self.vectors[layer:], self.forms[layer:]
         runs = zip(points, self.vectors[-1] if layer else [[]] * len(points), strict=True)
-        self.vectors.append([self.program.forward(chosen, point, old, self.layers[layer]) for point, old in runs])
+        self.vectors.append([self.program.forward(chosen, point, len(points), old, self.layers[layer])
+                             for point, old in runs])  # fmt: skip
         (source,) = self.program.steps[self.layers[layer]].srcs
+        hold(len(points) * self.program.steps[source].size, keep=False)
         self.forms.append([*zip(*(run[source] for run in self.vectors[layer]), strict=True), (0,) * len(points)])
 
     def _region(self, line: bytes) -> None:
         """Check that a point lies strictly inside the cell, and count its pattern."""
-        nums, den = vector(line.decode("latin-1").split(" "), "a witness", self.domain.size)
+        nums, den = vector(line.decode("latin-1").split(" "), "a witness", self.domain.size, keep=False)
         need(self.domain.on_hull(nums, den), "a witness violates an equation of the domain")
         point = [*(nums[i] for i in self.free), den]
+        spend(len(self.rows) * len(point) + len(self.units), den.bit_length())
         need(all(sum(map(mul, row, point)) > 0 for row in self.rows.values()), "a witness is not strictly inside")
         pattern = [self.winners[low:high] for low, high in pairwise(self.ends)]
         self.patterns.update(json.dumps(pattern, separators=(",", ":")).encode() + b"\n")
+        need(self.regions < self.stated, f"there are more than {self.stated} regions")
         self.regions += 1
+        spend(-self.worth)  # what a region may cost, once it is one

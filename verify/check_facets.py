@@ -10,17 +10,19 @@ from typing import TYPE_CHECKING, Any
 
 from exactbox.verify.check import (
     Rejected,
-    Row,
     Sparse,
     Vector,
     array,
     fields,
     form,
+    hold,
     integers,
     need,
+    spend,
     strings,
     vector,
 )
+from exactbox.verify.check_domain import Row
 
 if TYPE_CHECKING:
     from exactbox.verify.check_region import Region
@@ -53,12 +55,14 @@ class Polytope:
         self.domain, self.rows, self.den = region.domain, rows, centre[1]
         need(self.domain.on_hull(*centre), "the centre violates an equation of the domain")
         self.slacks = [row.slack(centre) for row in rows]
+        self.wide = max((row.width for row in rows), default=0)
         self.same: dict[Row, list[int]] = {}  # the rows that are the same half-space
         self.columns: dict[int, Sparse] = {}  # by coordinate: coefficients by row
         for r, row in enumerate(rows):
             if row.a:
                 need(self.slacks[r] > 0, f"the centre is not strictly inside row {r}")
                 self.same.setdefault(row, []).append(r)
+            hold(3 * len(row.a))
             for i, v in row.a:
                 self.columns.setdefault(i, {})[r] = v
 
@@ -90,17 +94,21 @@ class Polytope:
             need(change == 0, f"row {r}: its step violates an equation")
         changes: Sparse = {}
         for i, move in step.items():
+            spend(3 * len(self.columns.get(i, {})), move.bit_length(), self.wide)
             for other, v in self.columns.get(i, {}).items():
                 changes[other] = changes.get(other, 0) + v * move
+        spend(2 * len(changes), self.wide + den.bit_length(), self.den.bit_length())
         violated = sorted(other for other, change in changes.items() if self.slacks[other] * den < change * self.den)
         need(violated == same, f"row {r}: its step violates the rows {violated[:5]}, expected {same[:5]}")
 
     def _dropped(self, r: int, same: list[int], used: list[int], weights: list[int], den: int) -> None:
         """Check that other rows and the bounds imply the row."""
         need(set(used).isdisjoint(same), f"row {r}: implied by itself")
+        spend(4 * len(self.rows[r].a), self.wide, den.bit_length() + self.domain.den.bit_length())
         rest, room = {i: v * den for i, v in self.rows[r].a}, self.rows[r].b * den
         for other, weight in zip(used, weights, strict=True):
             need(weight > 0, f"row {r}: a multiplier is not positive")
+            spend(3 * len(self.rows[other].a) + 1, weight.bit_length(), self.wide)
             room -= weight * self.rows[other].b
             for i, v in self.rows[other].a:
                 rest[i] = rest.get(i, 0) - weight * v

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
-from exactbox.verify.check import array, fields, form, integers, need, strings, vector
+from exactbox.verify.check import array, common, fields, form, hold, integers, need, spend, strings, vector, width
 
 if TYPE_CHECKING:
     from exactbox.verify.check_region import Region
@@ -64,6 +64,8 @@ def named(item: Any, halves: dict[tuple[str, int], Line]) -> tuple[Line, Fractio
 
 def plus(line: Line, other: Line, factor: Fraction) -> Line:
     """Return ``line + factor * other``."""
+    bits = width(n for v in (factor, *other.values()) for n in (v.numerator, v.denominator))
+    spend(32 * len(other) + len(line) + 1, 2 * bits, bits)
     total = dict(line)
     for i, v in other.items():
         total[i] = total.get(i, Fraction(0)) + factor * v
@@ -88,6 +90,7 @@ def echelon(lines: Iterable[Line], size: int) -> dict[int, Line]:
             rest = {i: v / rest[pivot] for i, v in rest.items()}
             solved = {p: plus(other, rest, -other[pivot]) if pivot in other else other for p, other in solved.items()}
             solved[pivot] = rest
+            hold(8 * sum(map(len, solved.values())), keep=False)
     return solved
 
 
@@ -100,7 +103,6 @@ def hull(region: Region) -> dict[int, Line]:
 
 def integral(line: Line, size: int) -> tuple[dict[int, int], int]:
     """Return a half-space in integers."""
-    scale = 1
-    for value in line.values():
-        scale *= value.denominator
+    scale = common({value.denominator for value in line.values()}, len(line), "given")
+    spend(len(line), scale.bit_length(), width(value.numerator for value in line.values()))
     return {i: int(v * scale) for i, v in line.items() if i < size}, int(line.get(size, Fraction(0)) * scale)

@@ -9,12 +9,13 @@ import re
 from operator import mul, sub
 from typing import NamedTuple
 
-from exactbox.verify.check import Rejected, form, need
+from exactbox.verify.check import Rejected, form, hold, need, spend, width
 
 Form = tuple[int, ...]  # an affine function of D's free coordinates: its gradient, then its constant
 
 ITEM = re.compile(rb"(?:0|[1-9][0-9]{0,8})(?: (?:0|[1-9][0-9]{0,8}))+")
 MAX_KNOWN = 1 << 12
+MEMORY = 1 << 26  # bytes of what is remembered
 
 
 class Basis(NamedTuple):
@@ -51,6 +52,7 @@ def check(
         c, r, *names = map(int, item.split())
         form(r < len(candidates) > c > (found[-1] if found else -1) and c != r, "a node names wrong candidates")
         found.append(c)
+        spend((len(names) + 4) * len(candidates[c]), width(candidates[c]) + width(candidates[r]))
         gap = list(map(sub, candidates[c], candidates[r]))
         if not names:
             need(not any(gap[:-1]), "a node: nothing proves that a candidate never wins")
@@ -60,7 +62,8 @@ def check(
         solver = known.get(key := tuple(names))
         if solver is None or solver.rows != named:
             last = known[()].basis if known else unit_basis(len(gap) - 1)
-            if len(known) >= MAX_KNOWN:
+            size = last.den.bit_length() + 512 >> 3  # about the bytes of a number
+            if len(known) >= min(MAX_KNOWN, MEMORY // (len(last.matrix) ** 2 * size + 1)):
                 known.clear()
             solver = known[key] = known[()] = solved(named, last)
         _prove(gap, solver)
@@ -80,6 +83,7 @@ def _prove(gap: list[int], solver: Solver) -> None:
     finds y; what is computed from it here decides.
     """
     den = solver.basis.den
+    spend(2 * len(solver.rows) * len(gap), den.bit_length(), width(gap) + den.bit_length())
     weights = [sum(map(mul, line, gap)) for line in solver.lines]
     total = [sum(map(mul, weights, column), den * v) for v, column in zip(gap, solver.columns, strict=True)]
     constant = total.pop()
@@ -89,6 +93,8 @@ def _prove(gap: list[int], solver: Solver) -> None:
 
 def unit_basis(size: int) -> Basis:
     """Return the basis of the unit vectors."""
+    hold(size * size, keep=False)
+    spend(size * size)
     return Basis([()] * size, [[-int(i == j) for j in range(size)] for i in range(size)], 1)
 
 
@@ -108,6 +114,7 @@ def solved(rows: list[Form], basis: Basis) -> Solver:
     for row in rows:
         if row in held:
             continue
+        spend(3 * len(matrix) ** 2, den.bit_length(), width(row) + den.bit_length())
         heights = [sum(map(mul, line, row)) for line in matrix]
         place = next((p for p in places if heights[p]), None)
         if place is None:

@@ -1,7 +1,4 @@
-"""Checks the certificate of one region, sections 3 and 4 of FORMAT.md; check.py runs this file.
-
-The standard library, integers only; check_given.py, check_facets.py and check_distances.py check parts.
-"""
+"""Checks the certificate of one region, sections 3 to 5 of FORMAT.md; the standard library, integers only."""
 
 from __future__ import annotations
 
@@ -12,10 +9,8 @@ from typing import Any
 
 from exactbox.verify.check import (
     MAX_SIZE,
-    Domain,
     Opened,
     Program,
-    Row,
     Sparse,
     Vector,
     Winners,
@@ -23,12 +18,16 @@ from exactbox.verify.check import (
     beside,
     fields,
     form,
+    hold,
     integers,
     need,
     show,
+    spend,
     strings,
     vector,
+    width,
 )
+from exactbox.verify.check_domain import Domain, Row
 
 Pair = tuple[str, int, Sparse, bool]  # a rival's name, the vector it is in, winner less rival there, winner is first
 STATEMENT = ("domain", "given", "point", "pattern", "outputs", "coef", "intercept", "decision", "facets", "distances")
@@ -71,6 +70,7 @@ class Region:
             for g, w in enumerate(integers(array(part, "pattern", len(groups)), "pattern", 0, MAX_SIZE)):
                 form(w < len(groups[g]), f"pattern: instruction {i}, group {g} has no candidate {w}")
                 winners.setdefault(i, []).append(groups[g][w])
+                hold(8 * len(groups[g]))
                 for r in (r for r in range(len(groups[g])) if r != w):
                     ends = {j: v for j, v in ((groups[g][w], 1), (groups[g][r], -1)) if j >= 0}
                     pairs.append((f"instruction {i}, group {g}: candidate {r}", src, ends, w < r))
@@ -80,7 +80,7 @@ class Region:
         """Check that the point lies in P and the witness in its relative interior; return the outputs at the point."""
         need(self.domain.on_hull(*witness), "the witness violates an equation of the domain")
         need(self.domain.contains(witness, strictly=True), "the witness is not strictly inside the domain")
-        runs = [self.program.forward(self.winners, place) for place in (self.point, witness)]
+        runs = [self.program.forward(self.winners, place, 2) for place in (self.point, witness)]
         for name, src, ends, winner_first in self.pairs:
             here, there = (sum(v * run[src][j] for j, v in ends.items()) for run in runs)
             need(here >= 0, f"at the point, {name} beats the winner")
@@ -94,6 +94,7 @@ class Region:
         for output, line, constant in zip(self.outputs, coef, intercept[0], strict=True):
             stated, den = vector(line, "coef", self.domain.size)
             gradient, offset = self.program.pullback(self.winners, self.last, {output: 1})
+            spend(len(stated), scale.bit_length() + width(stated), den.bit_length())
             right = all(gradient.get(i, 0) * den == v * scale for i, v in enumerate(stated))
             need(right and offset * intercept[1] == constant * scale, f"coef or intercept: wrong for output {output}")
 
@@ -116,8 +117,7 @@ class Region:
 
     def label(self) -> str:
         """Return the head's name of the chosen one: of an output of one whole row, or of a sign that the head takes."""
-        names, first = self.program.labels, self.compared[0]
-        n = len(names)
+        names, n, first = self.program.labels, len(self.program.labels), self.compared[0]
         if self.rule == "sign":
             return names[self.chosen] if (self.program.rule, len(self.values), n) == ("sign", 1, 2) else ""
         row = n in (self.program.width, len(self.values)) and self.compared == list(range(first, first + n))

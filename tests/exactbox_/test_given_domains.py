@@ -22,8 +22,8 @@ def repeated(seed: int) -> Domain:
     upper = [x + rng.choice([1, 1, 2]) for x in point]
     rows = [[rng.randint(-2, 2) for _ in range(3)] for _ in range(4)]
     rows += [[0, 0, 1], [-1, 0, 0], [2 * v for v in rows[0]], [-v for v in rows[1]], [3 * v for v in rows[1]]]
-    at = [sum(a * x for a, x in zip(row, point, strict=True)) for row in rows]
-    slack = [rng.choice([0, 1]), 0, 1, 1, upper[2] - point[2], point[0] - lower[0], 0, 0, rng.choice([0, 1])]
+    at = [sum((a * x for a, x in zip(row, point, strict=True)), Fraction(0)) for row in rows]
+    slack: list[Fraction | int] = [rng.choice([0, 1]), 0, 1, 1, upper[2] - point[2], point[0] - lower[0], 0, 0, 0]
     return domain_from_rows(lower, upper, rows, [value + free for value, free in zip(at, slack, strict=True)])
 
 

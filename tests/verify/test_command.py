@@ -59,7 +59,7 @@ def test_from_another_folder(files: Path, tmp_path_factory: pytest.TempPathFacto
 
 def test_copied_files_work_on_their_own(files: Path, tmp_path: Path) -> None:
     """The trusted base is these files; without one that a certificate needs, the checker blames itself."""
-    names = ("check.py", "check_region.py", "check_facets.py", "check_distances.py")
+    names = ("check.py", "check_domain.py", "check_region.py", "check_facets.py", "check_distances.py")
     for name in names:
         shutil.copy(VERIFY / name, tmp_path / name)
     assert command(tmp_path / "check.py", files, folder=tmp_path).returncode == 0
