@@ -70,7 +70,8 @@ class Chunk:
             where every point of the region is decided alike, or nothing was measured.
         regions: a hash of the region's pattern; empty where ties stayed undecided.
         on_boundary: whether the sample lies on the boundary between regions, or has identical candidates.
-        units_off: units whose winner in the runtime is not one of the exact winners; -1 where the runtime did not run.
+        units_off: units whose winner in the runtime is not one of the exact winners; -1 where the runtime did not run,
+            or gave tensors of another size.
         lowest: by maximum of the canonical program, the lowest winner of each unit over the samples.
         highest: the same, the highest.
     """
@@ -185,11 +186,11 @@ def _patterns(
 def _units_off(
     bench: Bench, fed: Fed, run: list[dict[str, Any]] | RuntimeRefusal
 ) -> Ints:
-    """Count the units of the model's own nodes whose winner in the runtime does not win exactly."""
-    if isinstance(run, RuntimeRefusal):
-        return np.full(fed.floats.shape[1], -1, dtype=np.int64)
+    """Count the units of the model's own nodes whose winner in the runtime does not win exactly; -1 where unknown."""
     program = bench.lowered.program
-    floats = observed_vectors(bench.lowered, fed.floats, run)
+    floats = None if isinstance(run, RuntimeRefusal) else observed_vectors(bench.lowered, fed.floats, run)
+    if floats is None:
+        return np.full(fed.floats.shape[1], -1, dtype=np.int64)
     vectors = exact.trace(program, fed.exactly)
     total = np.zeros(fed.floats.shape[1], dtype=np.int64)
     for position in program.max_positions:

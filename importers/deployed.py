@@ -162,8 +162,8 @@ def inner_tensors(lowered: Lowered) -> list[str]:
     return [step.tensor for step in _data_steps(lowered) if step.tensor not in graph_inputs]
 
 
-def observed_vectors(lowered: Lowered, points: FloatArray, runs: Sequence[Tensors]) -> list[FloatArray]:
-    """Return every vector of the program as the runtime holds it, (n, b).
+def observed_vectors(lowered: Lowered, points: FloatArray, runs: Sequence[Tensors]) -> list[FloatArray] | None:
+    """Return every vector of the program as the runtime holds it, (n, b); None where it gives tensors of another size.
 
     What no tensor of the model holds (the inside of an operator) is computed in float64 from what the runtime holds.
     """
@@ -174,7 +174,10 @@ def observed_vectors(lowered: Lowered, points: FloatArray, runs: Sequence[Tensor
         while len(values) < step.end:
             values.append(enclosed.step(program, len(values), values, start))
         if step.tensor in runs[0] and isinstance(step.value, Data):
-            found = np.stack([np.asarray(run[step.tensor], dtype=np.float64).ravel() for run in runs], axis=-1)
+            tensors = [np.asarray(run[step.tensor], dtype=np.float64).ravel() for run in runs]
+            if any(tensor.size != step.value.size for tensor in tensors):
+                return None
+            found = np.stack(tensors, axis=-1)
             _substitute(program, step.value, found, values)
     while len(values) < len(program.instructions):
         values.append(enclosed.step(program, len(values), values, start))
@@ -187,10 +190,12 @@ class LogitReader:
 
     Args:
         parts: tensor, places in it (flattened), and the output entries that they are.
+        sizes: of each part's tensor.
         complete: whether every logit that depends on the input is held by a tensor.
     """
 
     parts: tuple[tuple[str, IndexArray, IndexArray], ...]
+    sizes: tuple[int, ...]
     complete: bool
 
     @property
@@ -199,10 +204,14 @@ class LogitReader:
         return [name for name, _, _ in self.parts]
 
     def read(self, run: Tensors, rest: FloatArray) -> FloatArray:
-        """Return the deployed logits (n,); ``rest`` (n,) gives constants and inputs, which no node makes."""
+        """Return the deployed logits (n,); ``rest`` (n,) gives constants and inputs, which no node makes.
+
+        NaN where the runtime's tensor has another size, so that no entry of it is known to be a logit.
+        """
         out = rest.astype(np.float64).copy()
-        for name, places, entries in self.parts:
-            out[entries] = np.asarray(run[name], dtype=np.float64).ravel()[places]
+        for (name, places, entries), size in zip(self.parts, self.sizes, strict=True):
+            found = np.asarray(run[name], dtype=np.float64).ravel()
+            out[entries] = found[places] if found.size == size else np.nan
         return out
 
 
@@ -213,6 +222,7 @@ def logit_reader(lowered: Lowered) -> LogitReader:
     outputs = lowered.file.graph.outputs
     steps = sorted(_data_steps(lowered), key=lambda step: (step.tensor not in outputs, -step.end))
     parts: list[tuple[str, IndexArray, IndexArray]] = []
+    sizes: list[int] = []
     for step in steps:
         if not missing or not isinstance(step.value, Data):
             break
@@ -221,8 +231,9 @@ def logit_reader(lowered: Lowered) -> LogitReader:
         if found:
             pairs = np.array(found, dtype=np.int64)
             parts.append((step.tensor, pairs[:, 0], pairs[:, 1]))
+            sizes.append(step.value.size)
             missing -= held.keys()
-    return LogitReader(tuple(parts), not missing)
+    return LogitReader(tuple(parts), tuple(sizes), not missing)
 
 
 def _data_steps(lowered: Lowered) -> list[Step]:

@@ -378,3 +378,54 @@ def test_a_region_far_outside_is_read_with_the_rounding_of_its_corners(ratio: in
     found = audit(save(model, tmp_path), points, decision="none")
     assert within(found)
     assert np.isinf(found.found.bound[0]) or nodewise(found).difference[0] <= found.found.bound[0]
+
+
+def branches(folder: Path, steps: Sequence[onnx.NodeProto], condition: str) -> Path:
+    """Write t = x or -x by a condition that the steps compute."""
+    sides = [
+        helper.make_graph([node(op, ["x"], [f"o{op}"])], op, [], [helper.make_tensor_value_info(f"o{op}", 1, None)])
+        for op in ("Identity", "Neg")
+    ]
+    chosen = node("If", [condition], ["t"], "if", then_branch=sides[0], else_branch=sides[1])
+    return beside([*steps, chosen], folder, {name: np.float32(value) for name, value in NUMBERS.items()})
+
+
+INDIRECT = [
+    ("one branch", [node("Mul", ["a", "b"], ["p"]), node("Less", ["p", "seven"], ["c"])], True),
+    ("a truth value", [node("Mul", ["a", "b"], ["p"]), node("Sub", ["p", "seven"], ["r"]),
+                       node("Cast", ["r"], ["c"], to=9)], True),
+    ("another number", [node("Mul", ["a", "b"], ["p"]), node("Less", ["p", "two"], ["c"])], False),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("steps", "open_"), [case[1:] for case in INDIRECT], ids=[case[0] for case in INDIRECT])
+def test_a_branch_that_rounding_may_change_has_no_bound(
+    steps: Sequence[onnx.NodeProto], open_: bool, tmp_path: Path
+) -> None:
+    found = audit(branches(tmp_path, steps, "c"), np.array([[1.0], [-3.0]], dtype=np.float32))
+    assert within(found)
+    assert bool(found.unproved) == open_ and found.found.holds.any() != open_
+
+
+def test_a_place_that_rounding_may_change_has_no_bound(tmp_path: Path) -> None:
+    """Entries 0.7f * 10f up to 9 of a row of ten: four exactly, three in float32, of which the first counts."""
+    nodes = [node("Mul", ["a", "b"], ["p"]), node("Cast", ["p"], ["i"], to=7), node("Reshape", ["i", "one64"], ["at"]),
+             node("Concat", ["x"] * 10, ["wide"], axis=1), node("Mul", ["wide", "ramp"], ["slope"]),
+             node("Slice", ["slope", "at", "end", "one64"], ["cut"]),
+             node("Slice", ["cut", "nil", "one64", "one64"], ["t"])]  # fmt: skip
+    constants = {"a": np.float32(0.7), "b": np.float32(10), "one64": np.array([1]), "end": np.array([10]),
+                 "nil": np.array([0]), "ramp": np.arange(10, dtype=np.float32)}  # fmt: skip
+    found = audit(beside(nodes, tmp_path, constants), np.array([[1.0], [-3.0]], dtype=np.float32))
+    assert found.unproved and not found.found.holds.any() and within(found)
+    assert nodewise(found).difference.tolist() == [1.0, 3.0]
+
+
+def test_outputs_of_another_size_are_no_difference_that_is_known(tmp_path: Path) -> None:
+    """The runtime gives three entries where exact arithmetic gives four."""
+    nodes = [node("Mul", ["a", "b"], ["p"]), node("Cast", ["p"], ["i"], to=7), node("Reshape", ["i", "one64"], ["at"]),
+             node("Slice", ["x", "at", "end", "one64"], ["t"])]  # fmt: skip
+    constants = {"a": np.float32(0.7), "b": np.float32(10), "one64": np.array([1]), "end": np.array([10])}
+    found = audit(beside(nodes, tmp_path, constants, width=10), np.ones((2, 10), dtype=np.float32))
+    assert found.unproved and not found.found.holds.any()
+    assert np.isinf(nodewise(found).difference).all() and (found.found.units_off == -1).all()
+    assert any("decision is not the exact one" in sentence for sentence in words(found))

@@ -67,6 +67,7 @@ def test_observed_vectors_lie_within_the_bound(name: str) -> None:
     runs = run_single(session(model, *names), model.file, model.program, names, points)
     assert not isinstance(runs, RuntimeRefusal)
     seen = observed_vectors(model, points, runs)
+    assert seen is not None
     bounds = enclosed.enclose(model.program, points, coarsest(model), model.lowering.builder.roundings)
     assert len(seen) == len(model.program.instructions)
     assert all((np.abs(one - bound.centre) <= bound.radius).all() for one, bound in zip(seen, bounds, strict=True))
