@@ -205,6 +205,8 @@ def set_up(setup: Setup, *, confirmed: bool = True) -> Bench:
         raise InputError("fix: single entries of an input cannot be fixed together with mean or std")
     program = bare if steps is None else in_front(bare, steps)
     plan = plan_decision(program, setup.decision, setup.output_row, setup.target, setup.class_names)
+    if not program.output_size:
+        raise InputError(f"{file.path}: nothing to audit: {plan.text.removeprefix('none: ')}")
     if setup.target is not None and plan.rule != "sign":
         raise InputError(
             f"target: {setup.target!r} names the output whose sign decides, but the decision is {plan.text}: leave the "

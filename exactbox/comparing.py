@@ -147,7 +147,8 @@ def compare(
     witness = _witness(one, other, found) if found.points.shape[1] else None
     if witness is not None:
         logits = Finding("different", f"logit {witness.output} differs at a point; {logits.reason}")
-    looked = samples(reach, [found.points, given], WORK // (products(one.program) + products(other.program)))
+    cost = max(products(one.program) + products(other.program), 1)
+    looked = samples(reach, [found.points, given], WORK // cost)
     result = compare_outputs(one, other, logits, looked)
     decisions = compare_decisions(one, other, logits, looked)
     notes = tuple(side_notes(one, other))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from exactbox.importers.tails import MIXED
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program, Rule
 
@@ -78,6 +79,11 @@ def plan_decision(
     """
     if rule is not None and rule not in RULES:
         raise InputError(f"decision: expected one of {', '.join(RULES)}, got {rule!r}")
+    if not program.output_size:
+        empty = f"the output {program.output.name!r} of shape {list(program.output.shape)} holds no numbers"
+        if rule in (None, "none"):
+            return DecisionPlan("none", (), "first", (), f"none: {empty}")
+        raise InputError(f"decision {rule}: {empty}")
     outputs, rows, layout = _row(program, row)
     if rows > 1 and row is None and rule in (None, "none"):
         text = f"none: {layout}, and no row was chosen (--output-row)"
@@ -115,14 +121,19 @@ def _row(program: Program, row: int | None) -> tuple[tuple[int, ...], int, str]:
 
 
 def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:
+    head = program.head
+    mixed = f"the entries of output {program.output.name!r} are different functions of their logits and do not compare"
+    if MIXED in head.ops and rule in ("argmax", "argmin"):
+        raise InputError(f"decision {rule}: {mixed}; --decision sign looks at one of them")
     for known in RULES:
         if rule == known:
             return known, "given"
-    head = program.head
+    if MIXED in head.ops:
+        return "none", mixed
     tail = " and ".join(head.ops)
     if head.rule != "none":
         return head.rule, "the model's own"
-    if count == 1 and "Sigmoid" in head.ops:
+    if count == 1 and head.ops == ("Sigmoid",):
         return "sign", "assumed, because the model ends in one Sigmoid"
     if count == 1:
         return "none", "one output is read as a regression value; --decision sign reads it as a logit"

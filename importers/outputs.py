@@ -10,7 +10,7 @@ import numpy as np
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.lower import Lowering
 from exactbox.importers.registry import refusal_of
-from exactbox.importers.tails import comparable, recorded
+from exactbox.importers.tails import MIXED, comparable, recorded
 from exactbox.importers.values import (
     INTEGER_TYPES,
     Absent,
@@ -110,7 +110,7 @@ def _constant_output(where: str, lowering: Lowering, name: str, found: Constant)
 def _decision_axis(where: str, scores: Scores) -> int:
     """Return the axis along which the scores compare: the last one where it can be."""
     rank = len(scores.shape)
-    if scores.fibre is None or not rank:
+    if scores.fibre is None or not rank or MIXED in scores.ops:
         return rank - 1
     fitting = [axis for axis in reversed(range(rank)) if scores.shape[axis] > 1 and comparable(scores.fibre, axis)]
     if not fitting:

@@ -14,6 +14,9 @@ from exactbox.importers.graph import Node
 from exactbox.importers.values import Choice, Scores, Tail, Tensor
 from exactbox.polytope.program import HeadStep, IndexArray
 
+MIXED = "Concat"
+"""The operator of a tail whose entries are different functions of their logits, and do not compare."""
+
 
 def step_of(call: Call, *settings: str, op: str = "") -> HeadStep:
     """Record the present node as a step of a tail."""

@@ -12,7 +12,7 @@ from exactbox.importers.graph import dtype_name
 from exactbox.importers.ops.category import label_table
 from exactbox.importers.ops.labels import cast_labels, exact_labels, label_text
 from exactbox.importers.registry import ML, heads
-from exactbox.importers.tails import comparable, fibres, named, recorded, step_of, tail_of
+from exactbox.importers.tails import MIXED, comparable, fibres, named, recorded, step_of, tail_of
 from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Data, Scores, Tensor, Total
 
 _POSITIVE = {"Sigmoid", "Exp", "Softmax"}
@@ -59,6 +59,10 @@ def arg_extremum(call: Call) -> Tensor | None:
     moved = Data(data.srcs, np.moveaxis(data.index, axis, -1), data.dtype)
     keep = call.node.flag("keepdims", 1)
     shape = tuple(1 if i == axis else n for i, n in enumerate(data.shape) if keep or i != axis)
+    if moved.shape[-1:] == (0,):
+        call.refuse("chooses among no entries")
+    if moved.shape[-1:] == (1,):
+        return Constant(np.zeros(shape, dtype=np.int64), "int64")
     below = recorded(given)[0] if isinstance(given, Scores) else ()
     labels = given.labels if isinstance(given, Scores) and axis == len(data.shape) - 1 else ()
     tie: Literal["first", "last"] = "last" if call.node.flag("select_last_index", 0) else "first"
@@ -108,21 +112,31 @@ def reciprocal(call: Call) -> Tensor | None:
 
 @heads("Concat")
 def concat(call: Call) -> Tensor | None:
-    """Scores that are one function of their logits, entry by entry, stay comparable side by side."""
+    """Scores that are one function of their logits, entry by entry, stay comparable side by side.
+
+    Beside logits themselves, scores do not compare with them: each entry then speaks for its own logit alone.
+    """
     parts = [value for value in call.inputs if value is not None]
     scores = [part for part in parts if isinstance(part, Scores)]
-    if not scores or len(scores) != len(parts):
-        return None
-    first = scores[0]
     steps = [[tail.step for tail in part.tails] for part in scores]
-    if any(part.fibre is not None for part in scores) or any(one != steps[0] for one in steps):
+    if not scores or any(part.fibre is not None for part in scores) or any(one != steps[0] for one in steps):
         return None
-    axis = call.axis(call.node.integer("axis", 1), len(first.shape))
-    around = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in scores}
+    below = [part.data if isinstance(part, Scores) else part for part in parts]
+    values = [part for part in below if isinstance(part, (Data, Constant)) and part.is_float]
+    if len(values) < len(parts):
+        return None
+    logits = [call.builder.data(part) if isinstance(part, Constant) else part for part in values]
+    axis = call.axis(call.node.integer("axis", 1), len(scores[0].shape))
+    around = {(*part.shape[:axis], *part.shape[axis + 1 :]) for part in logits}
     if len(around) > 1:
-        call.refuse(f"shapes {[part.shape for part in scores]} do not concatenate along axis {axis}")
-    data = call.builder.concatenated([part.data for part in scores], axis)
-    return replace(first, data=data, origin=tuple(dict.fromkeys(name for part in scores for name in part.origin)))
+        call.refuse(f"shapes {[part.shape for part in logits]} do not concatenate along axis {axis}")
+    data = call.builder.concatenated(logits, axis)
+    origin = tuple(dict.fromkeys(name for part in scores for name in part.origin))
+    if len(scores) == len(parts):
+        return replace(scores[0], data=data, origin=origin)
+    names = ["+".join(part.ops) if isinstance(part, Scores) else "none" for part in parts]
+    own = tail_of(call, f"axis={axis}", f"heads={','.join(names)}", fibre=fibres(data.shape, ()), op=MIXED)
+    return Scores(data, (own,), False, (*origin, (call.node.name, call.node.op)))
 
 
 @heads("Normalizer", domain=ML)

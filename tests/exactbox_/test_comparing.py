@@ -12,13 +12,15 @@ import onnxruntime
 import pytest
 from onnx import helper, numpy_helper
 
+from exactbox.auditing import audit
 from exactbox.comparing import Comparison, compare
-from exactbox.comparing_report import comparison_document
+from exactbox.comparing_report import comparison_blocks, comparison_document
+from exactbox.importers.runtime import Confirmation
 from exactbox.loading import load
 from exactbox.polytope import exact
-from exactbox.polytope.errors import InputError, UnsupportedModelError
+from exactbox.polytope.errors import InputError, InternalError, UnsupportedModelError
 from tests.exactbox_.onnx_nets import far_and_back, planted, scalar_sign
-from tests.importers.onnx_models import build, save
+from tests.importers.onnx_models import build, mlp, save
 from tests.shared_models import shared_model
 from tests.source_tree import REPOSITORY
 
@@ -209,3 +211,72 @@ def test_a_box_beyond_the_floats_is_refused(tmp_path: Path) -> None:
     model = scalar_sign(tmp_path)
     with pytest.raises(InputError, match="expected bounds between which floats lie"):
         compare(model, planted(model, tmp_path, "w", 0), box=("1e400", "1e401"))
+
+
+def test_empty_tensors_are_compared_too(tmp_path: Path) -> None:
+    relu = save(build([node("Relu", "x", "y")], {"x": (1, 0)}), tmp_path, "relu.onnx")
+    assert compare(relu, relu).verdict == "equal"
+    with pytest.raises(InputError, match=r"nothing to audit: the output 'y' of shape \[1, 0\] holds no numbers"):
+        audit(relu, np.zeros((2, 0), np.float32))
+
+
+def test_the_runtime_confirms_both_models_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program that the runtime contradicts proves nothing."""
+    plain = affine(tmp_path, "plain.onnx", node("Relu", "x", "y"))
+
+    def contradicted(*_: object) -> None:
+        raise InternalError("the first node that differs from onnxruntime")
+
+    monkeypatch.setattr("exactbox.comparing_sides.confirm", contradicted)
+    with pytest.raises(InternalError, match="differs from onnxruntime"):
+        compare(plain, plain)
+    refused = Confirmation("not confirmed", "no kernel")
+    monkeypatch.setattr("exactbox.comparing_sides.confirm", lambda *_: refused)
+    found = compare(plain, plain)
+    assert found.verdict == "equal"
+    assert [note for note in found.notes if "not confirmed by the runtime: no kernel" in note]
+
+
+def test_equal_logits_under_unequal_heads(tmp_path: Path) -> None:
+    """The verdict is about the outputs; the one about the logits and the reason stand beside it."""
+    plain = save(mlp(), tmp_path, "plain.onnx")
+    headed = mlp()
+    headed.graph.node.append(helper.make_node("Softmax", ["y"], ["p"], "softmax"))
+    headed.graph.output[0].name = "p"
+    found = compare(plain, save(headed, tmp_path, "headed.onnx"))
+    assert (found.verdict, found.logits.verdict) == ("different", "equal")
+    assert found.reason.startswith("the heads differ: none and Softmax-13 axis=1; entry 0 of the output differs")
+    document = comparison_document(found)
+    assert (document["logits"]["verdict"], document["witness"]) == ("equal", None)
+    parted = found.outputs.parted
+    assert parted is not None and document["outputs"]["point"]["left"] == parted.left
+    row = parted.point.to_float().astype(np.float32).reshape(1, -1)
+    values = [onnxruntime.InferenceSession(str(tmp_path / name)).run(None, {"x": row})[0].ravel()[parted.entry]
+              for name in ("plain.onnx", "headed.onnx")]  # fmt: skip
+    assert values == pytest.approx([float(parted.left), float(parted.right)], rel=1e-4)
+
+
+def test_axes_of_length_one_and_positions_are_said(tmp_path: Path) -> None:
+    one = save(build([node("Relu", "x", "y")], {"x": (1, 3)}), tmp_path, "one.onnx")
+    other = save(build([node("Relu", "u", "y")], {"u": (3,)}), tmp_path, "other.onnx")
+    found = compare(one, other)
+    assert found.verdict == "equal" and found.matched == "by position: x [1, 3] and u [3]"
+    assert found.notes == ("shapes are compared without their axes of length 1: inputs x [1, 3] and u [3], outputs "
+                           "[1, 3] and [3]",)  # fmt: skip
+    assert dict(comparison_blocks(found))["inputs"] == ["matched by position: x [1, 3] and u [3]"]
+
+
+def test_decisions_are_a_verdict_of_their_own(tmp_path: Path) -> None:
+    def net(name: str, last: int) -> Path:
+        choice = helper.make_node("ArgMax", ["z"], ["y"], "a", axis=1, select_last_index=last)
+        nodes = [node("MatMul", "x", "w", "z"), choice]
+        declared = helper.make_tensor_value_info("y", onnx.TensorProto.INT64, None)
+        return save(build(nodes, {"x": (1, 2)}, [declared], {"w": np.array([[1, 1], [2, 2]], np.float32)}), tmp_path,
+                    name)  # fmt: skip
+
+    first, last = net("first.onnx", 0), net("last.onnx", 1)
+    same, other = compare(first, first), compare(first, last)
+    assert same.decisions is not None and (same.verdict, same.decisions.verdict) == ("equal", "equal")
+    assert other.decisions is not None
+    assert (other.verdict, other.logits.verdict, other.decisions.verdict) == ("different", "equal", "different")
+    assert other.decisions.parted is not None and other.decisions.parted.left == "0"

@@ -1,10 +1,11 @@
 """Which decision is stated, and whether it was given, the model's own, or assumed."""
 
+import numpy as np
 import pytest
 
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.polytope.errors import InputError
-from exactbox.polytope.program import Head, HeadStep
+from exactbox.polytope.program import Gather, Head, HeadStep, Input, Port, Program
 from tests.exactbox_.programs import with_output
 
 NAMED = with_output((1, 3), Head((HeadStep("Softmax"),), "none", "first", ("cat", "dog", "2")))
@@ -111,3 +112,11 @@ def test_names_of_outputs() -> None:
     assert plan_decision(with_output((1, 2))).name(1) == "output 1"
     row = DecisionPlan("argmax", (3, 4), "first", ("a", "b"), "")
     assert [row.name(i) for i in (3, 4, 0)] == ["a", "b", "output 0"]
+
+
+def test_an_output_without_numbers_decides_nothing() -> None:
+    empty = Program((Port("x", (1, 2)),), (Input(2), Gather((0,), np.zeros(0, np.int64))), Port("y", (1, 0)))
+    plan = plan_decision(empty)
+    assert (plan.rule, plan.outputs) == ("none", ()) and "'y' of shape [1, 0] holds no numbers" in plan.text
+    with pytest.raises(InputError, match="decision argmax: the output 'y' of shape"):
+        plan_decision(empty, "argmax")

@@ -12,10 +12,11 @@ import onnxruntime
 import pytest
 from onnx import TensorProto, helper
 
+from exactbox.decisions import plan_decision
 from exactbox.importers.onnx_model import Model, load
 from exactbox.importers.ops.labels import names_label
 from exactbox.polytope import exact
-from exactbox.polytope.errors import UnsupportedModelError
+from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import HeadStep
 from exactbox.polytope.rational import from_fractions
 from tests.importers.onnx_models import ML, AnyArray, build, save, tensor_info
@@ -465,3 +466,48 @@ def test_a_tail_on_constants_is_a_listed_constant(tmp_path: Path) -> None:
     found = exact.forward(model.program, from_fractions([0, 0, 0], (3, 1))).fractions()
     assert found == [*list(listed.values())[:1], Fraction(1, 2), *list(listed.values())[1:]]
     assert abs(sum(listed.values(), Fraction(-1))) < Fraction(1, 2**79)
+
+
+def test_a_concat_of_logits_and_scores_speaks_for_each_entry_alone(tmp_path: Path) -> None:
+    nodes = [
+        node("Split", ["z"], ["a", "b"], axis=1, num_outputs=2), node("Sigmoid", ["b"], ["s"]),
+        node("Concat", ["a", "s", "k"], ["y"], "mixed", axis=1),
+    ]  # fmt: skip
+    constants = {"k": np.array([[7]], np.float32)}
+    model = import_tail(nodes, tmp_path, shape=(1, 2), constants=constants)
+    (step,) = model.program.head.steps
+    assert (step.op, step.settings) == ("Concat", ("axis=1", "heads=none,Sigmoid,none"))
+    found = exact.forward(model.program, from_fractions([2, -3], (2, 1)))
+    assert found.fractions() == [2, -3, 7] and model.confirmation.status == "confirmed"
+    plan = plan_decision(model.program)
+    assert plan.rule == "none" and "do not compare" in plan.text
+    with pytest.raises(InputError, match="do not compare"):
+        plan_decision(model.program, "argmax")
+    assert plan_decision(model.program, "sign", target=1).rule == "sign"
+
+
+@pytest.mark.parametrize("user", ["ArgMax", "Softmax", "Relu", "Normalizer"])
+def test_what_compares_entries_of_a_mixed_tail_is_refused(user: str, tmp_path: Path) -> None:
+    nodes = [
+        node("Split", ["z"], ["a", "b"], axis=1, num_outputs=2), node("Sigmoid", ["b"], ["s"], "sigmoid"),
+        node("Concat", ["a", "s"], ["c"], axis=1), node(user, ["c"], ["y"], domain=ML if user == "Normalizer" else ""),
+    ]  # fmt: skip
+    if user == "ArgMax":
+        nodes[-1] = node("ArgMax", ["c"], ["y"], axis=1)
+    with pytest.raises(UnsupportedModelError, match=f"Sigmoid 'sigmoid'.*used by {user}"):
+        import_tail(nodes, tmp_path, shape=(1, 2))
+
+
+@pytest.mark.parametrize("scores", [[], [node("Sigmoid", ["z"], ["p"])]])
+def test_a_choice_among_one_is_a_constant(scores: list[onnx.NodeProto], tmp_path: Path) -> None:
+    nodes = [*scores, node("ArgMax", ["p" if scores else "z"], ["y"], axis=0)]
+    model = import_tail(nodes, tmp_path, outputs=[label_output()])
+    found = exact.forward(model.program, from_fractions([1, 2, 3], (3, 1)))
+    assert found.fractions() == [0, 0, 0] and model.program.head.rule == "none"
+
+
+def test_a_choice_among_no_entries_is_refused(tmp_path: Path) -> None:
+    constants = {"zero": np.array([0]), "one": np.array([1])}
+    nodes = [node("Slice", ["z", "zero", "zero", "one"], ["e"]), node("ArgMax", ["e"], ["y"], axis=1)]
+    with pytest.raises(UnsupportedModelError, match="chooses among no entries"):
+        import_tail(nodes, tmp_path, constants=constants)
