@@ -1,6 +1,7 @@
 """What pyproject.toml says against what is in the tree and in the wheel."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,7 +13,7 @@ from typing import Any
 import pytest
 
 from exactbox.verify.archive import archive_hash, checker_archive
-from tests.source_tree import HOUSES, REPOSITORY
+from tests.source_tree import HOUSES, REPOSITORY, imported_modules, package_files, parsed
 
 SKIPPED_FOLDERS = {"__pycache__", ".mypy_cache", ".ruff_cache"}
 
@@ -124,6 +125,33 @@ def test_every_extra_that_the_tests_import_is_declared() -> None:
     project = pyproject()["project"]
     declared = {requirement.split(">")[0].split("[")[0] for requirement in project["optional-dependencies"]["test"]}
     assert {"hypothesis", "pytest", "pytest-xdist", "scikit-learn", "skl2onnx"} <= declared
+
+
+DISTRIBUTIONS = {"flint": "python-flint", "google": "protobuf"}
+"""Import names that are not the name to install."""
+
+
+def test_whatever_the_package_imports_is_declared() -> None:
+    project = pyproject()["project"]
+    extras = project["optional-dependencies"].items()
+    optional = [requirement for name, extra in extras if name not in ("test", "dev") for requirement in extra]
+    declared = {re.split("[><=[]", requirement)[0] for requirement in [*project["dependencies"], *optional]}
+    imported = {module.split(".")[0] for path in package_files() for _, module in imported_modules(parsed(path))}
+    foreign = imported - set(sys.stdlib_module_names) - {"exactbox", "check", "torch"}
+    assert {DISTRIBUTIONS.get(name, name) for name in foreign} <= declared
+
+
+def test_the_lowest_versions_are_those_of_pyproject() -> None:
+    listed = REPOSITORY / ".ci" / "lowest.txt"
+    if not listed.is_file():
+        pytest.skip("this tree has no .ci/lowest.txt")
+    project = pyproject()["project"]
+    extras = [r for name, extra in project["optional-dependencies"].items() if name != "dev" for r in extra]
+    bounds = dict(requirement.split(">=") for requirement in [*project["dependencies"], *extras])
+    lowest = dict(line.split("==") for line in listed.read_text(encoding="utf-8").splitlines() if "==" in line)
+    assert set(lowest) == set(bounds)
+    for name, bound in bounds.items():
+        assert lowest[name] == bound or re.fullmatch(re.escape(bound) + r"(\.0)+", lowest[name]), name
 
 
 @pytest.mark.parametrize("unwanted", ["torch", "captum", "shap", "lime"])
