@@ -92,6 +92,8 @@ def _transposed_padding(
     reach = [(k - 1) * d + 1 for k, d in zip(kernel, dilations, strict=True)]
     full = [(n - 1) * s + r + e for n, s, r, e in zip(size, strides, reach, extra, strict=True)]
     total = [n - t for n, t in zip(full, target, strict=True)]  # negative where zeros are added behind
+    if any(e - t >= s for t, e, s in zip(total, extra, strides, strict=True)):
+        call.refuse(f"output_shape {list(target)} is further than a stride beyond the entries")
     if wanted is None and min(total) < 0:
         call.deviates(f"{mode} gives shape {target}, where onnxruntime leaves the zeros behind the last entries out")
     half = [max(item, 0) // 2 if mode == "SAME_UPPER" else max(item, 0) - max(item, 0) // 2 for item in total]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -53,6 +53,7 @@ def resize(call: Call) -> Value:
         call.refuse("antialias is defined for the modes linear and cubic only")
     axes = _axes(call, value)
     _check_targets(call, value, axes)
+    _tell_copied(call, value, axes)
     beyond: list[tuple[int, list[bool]]] = []
     for axis in axes:
         points = _points(call, axis, value.shape[axis.number])
@@ -80,6 +81,7 @@ def upsample(call: Call) -> Value:
         call.refuse(f"mode {mode} is not known")
     axes = [Axis(i, scale, math.floor(value.shape[i] * scale)) for i, scale in enumerate(scales)]
     _check_targets(call, value, axes)
+    _tell_copied(call, value, axes)
     for axis in axes:
         _tell_length(call, axis, value.shape[axis.number])
         points = [place / axis.scale for place in range(axis.length)]
@@ -155,6 +157,12 @@ def _tell_length(call: Call, axis: Axis, size: int) -> None:
         call.notes.append(f"{call.node}: a length just below {math.ceil(width)}, which onnxruntime rounds up")
 
 
+def _tell_copied(call: Call, value: Value, axes: Sequence[Axis]) -> None:
+    """Tell where no length changes though a scale is not 1."""
+    if all(axis.length == value.shape[axis.number] for axis in axes) and any(axis.scale != 1 for axis in axes):
+        call.deviates("scales under which every length stays still move the places read, where onnxruntime copies")
+
+
 def _check_targets(call: Call, value: Value, axes: Sequence[Axis]) -> None:
     """Stop before coordinates are computed one by one that no limit allows."""
     longest = max((axis.length for axis in axes), default=0)
@@ -178,6 +186,7 @@ def _along(
         pick = _NEAREST.get(rounding or call.node.text("nearest_mode", "round_prefer_floor"))
         if pick is None:
             call.refuse("nearest_mode is not known")
+        _doubt_steps(call, axis, points, size, pick)
         places = np.array([min(max(pick(x), 0), size - 1) for x in points], dtype=np.int64)
         return value.moved(lambda array: np.take(array, places, axis=number))
     if not value.is_float:
@@ -188,6 +197,23 @@ def _along(
     taps = [_taps(call, x, mode, stretch, a) for x in points]
     rows = [_row(call, item, size) for item in taps]
     return _multiplied(call, call.builder.data(value), number, rows)
+
+
+def _doubt_steps(
+    call: Call, axis: Axis, points: Sequence[Fraction], size: int, pick: Callable[[Fraction], int]
+) -> None:
+    """Doubt places where the nearest entry changes, if the runtime computes their coordinates with a rounded scale.
+
+    A float32 division is exact where its result is a float32, as every coordinate is at which the entry changes.
+    """
+    if float_fraction(float(np.float32(float(axis.scale)))) == axis.scale:
+        return
+    off = Fraction(size + 1, 2**20)
+    for x in points:
+        below, above = (min(max(pick(x + shift), 0), size - 1) for shift in (-off, off))
+        if below != above:
+            call.doubt(f"the coordinate {float(x):g} of axis {axis.number} lies where the nearest entry changes")
+            return
 
 
 def _points(call: Call, axis: Axis, size: int) -> list[Fraction]:

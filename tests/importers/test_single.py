@@ -38,12 +38,17 @@ REFERENCE_DIFFERS: dict[str, str] = {
     "AveragePool": "counts the padding in sets before 7, against their text; reads auto_pad as MaxPool",
     "BatchNormalization": "reads no spatial, and normalises by the batch in sets 9 to 13 whatever the outputs",
     "GlobalMaxPool": "leaves an axis out where there is one behind the channels, or adds one where there are three",
+    "LinearRegressor": "computes in the type of the features, and knows no absent intercepts",
     "MaxPool": "reads auto_pad otherwise than the standard's formulas",
     "Optional": "wraps a tensor into a list that it never takes it out of",
     "OptionalGetElement": "as Optional",
     "RNN": "reads sequence lengths and directions otherwise",
     "Resize": "stretches a cubic filter after what lies outside is excluded, not before",
     "RoiAlign": "knows no version before coordinate_transformation_mode",
+    "Scaler": "computes in the type of the features",
+    "Shape": "clamps no end before the first axis",
+    "Slice": "reads a step that passes the axis as numpy does, which knows no end before the first entry",
+    "Unsqueeze": "inserts axes one after the other, so that negative ones of a list count in ranks not yet reached",
     **dict.fromkeys(("Add", "Sub", "Mul", "Div", "PRelu", "Gemm"), "broadcasts by the rules of set 7 in sets before"),
 }
 """Where onnx's reference leaves the standard's text, while onnxruntime (in old or newer words) agrees with it."""

@@ -289,60 +289,6 @@ class TestPad:
         refused(one("Pad", (3,), 19, constants), tmp_path, "Pad 'node': pads with minus infinity")
 
 
-class TestKnownDeviations:
-    """Where onnxruntime is known to leave the standard's text: the text is lowered, and the difference is said."""
-
-    @pytest.mark.parametrize(
-        ("model", "shape"),
-        [
-            (one("MaxPool", (1, 1, 5), 17, kernel_shape=[2], strides=[2], auto_pad="VALID", ceil_mode=1), (1, 1, 2)),
-            (
-                one("AveragePool", (1, 1, 5), 19, kernel_shape=[2], strides=[2], auto_pad="VALID", ceil_mode=1),
-                (1, 1, 2),
-            ),
-            (one("MaxPool", (1, 1, 6), 17, kernel_shape=[2], dilations=[2], auto_pad="SAME_UPPER"), (1, 1, 6)),
-            (one("AveragePool", (1, 1, 6), 19, kernel_shape=[2], dilations=[2], auto_pad="SAME_LOWER"), (1, 1, 6)),
-            (
-                one("ConvTranspose", (1, 1, 3), 17, {"w": numbers(1, 1, 1)}, strides=[2], auto_pad="SAME_UPPER"),
-                (1, 1, 6),
-            ),
-            (
-                one(
-                    "Slice",
-                    (3,),
-                    13,
-                    {"s": np.array([-1]), "e": np.array([2**63 - 1]), "a": np.array([0]), "t": -np.array([1])},
-                ),
-                (0,),
-            ),
-        ],
-    )
-    def test_they_are_told_and_are_no_fault(self, model: onnx.ModelProto, shape: Shape, tmp_path: Path) -> None:
-        found = load(save(model, tmp_path))
-        assert found.program.output.shape == shape
-        assert (found.confirmation.status, found.confirmation.deviates) == ("not confirmed", True)
-        (warning,) = found.warnings
-        assert "onnxruntime computes something else than the standard says" in warning
-        assert any("'node': " in note and "where onnxruntime" in note for note in found.notes)
-
-    @pytest.mark.parametrize("op", ["MaxPool", "AveragePool"])
-    def test_nothing_is_told_where_all_windows_fit(self, op: str, tmp_path: Path) -> None:
-        found = load(
-            save(one(op, (1, 1, 6), 19, kernel_shape=[2], strides=[2], auto_pad="VALID", ceil_mode=1), tmp_path)
-        )
-        assert found.confirmation.status == "confirmed"
-        assert not any("where onnxruntime" in note for note in found.notes)
-
-    def test_one_inside_a_branch_is_that_of_the_branch(self, tmp_path: Path) -> None:
-        pool = helper.make_node(
-            "MaxPool", ["x"], ["b"], "pool", kernel_shape=[2], strides=[2], auto_pad="VALID", ceil_mode=1
-        )
-        body = helper.make_graph([pool], "body", [], [tensor_info("b", None)])
-        node = helper.make_node("If", ["c"], ["y"], "branch", then_branch=body, else_branch=body)
-        model = build([node], {"x": (1, 1, 5)}, ["y"], {"c": np.array(True)}, opset=17)
-        assert load(save(model, tmp_path)).confirmation.deviates
-
-
 class TestStoredValues:
     def test_an_input_with_a_stored_value_is_noted(self, tmp_path: Path) -> None:
         model = one("Add", (2,), 13, {"b": np.ones(2, np.float32)})
