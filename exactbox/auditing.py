@@ -34,6 +34,7 @@ from exactbox.importers.limits import Limits
 from exactbox.loading import given_class_names
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max
+from exactbox.polytope.wording import spelled
 from exactbox.progress import Silent, Watcher
 from exactbox.rounding import near_float
 from exactbox.sources import Given
@@ -413,7 +414,7 @@ def _label_indices(bench: Bench, labels: Sequence[str]) -> Ints:
     """
     plan = bench.plan
     if plan.rule == "none":
-        raise InputError("labels: the model decides nothing; state a rule with --decision")
+        raise InputError(f"labels: the model decides nothing; state a rule with {spelled('decision=…', '--decision')}")
     outputs = (0, 1) if plan.rule == "sign" else plan.outputs
     names = plan.labels if len(plan.labels) == len(outputs) else tuple(str(i) for i in range(len(outputs)))
     seats = {str(i): output for i, output in enumerate(outputs)} | dict(zip(names, outputs, strict=True))

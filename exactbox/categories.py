@@ -19,7 +19,7 @@ from exactbox.inputs import fits
 from exactbox.loading import Model, fitted, load
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Input, Port, Program
-from exactbox.polytope.wording import said
+from exactbox.polytope.wording import spelled
 from exactbox.sources import Table, table_of
 
 Values = tuple[tuple[str, object], ...]
@@ -129,7 +129,7 @@ def _fix_of(
         return None
     rows = read_rows(file, given, dims, names, row)
     if len(rows.values) != 1:
-        how = said("row=I", "--row I")
+        how = spelled("row=I", "--row I")
         raise InputError(f"{rows.origin}: holds {len(rows.values)} samples; choose one with {how} (0-based)")
     return rows.fix(0)
 

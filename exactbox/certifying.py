@@ -30,6 +30,7 @@ from exactbox.polytope.program import NO_CANDIDATE, Gather, Max, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.verdicts import Minimal
+from exactbox.polytope.wording import spelled
 from exactbox.progress import Silent, Watcher
 
 Floats = npt.NDArray[np.float64]
@@ -326,7 +327,7 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
     size = f"{rows} rows and {inputs} inputs exceed the budget"
     rivals = 0 if found.decision is None else len(found.decision.outputs)
     dear = max(rows, rivals) * inputs > DISTANCE_BUDGET
-    no_distances = _why_not(measure, dear, f"{size}: --distances (measure=True) computes them all the same")
+    no_distances = _why_not(measure, dear, f"{size}: {spelled('measure=True', '--distances')} does compute them")
     if not no_distances and not found.domain.domain.is_box:
         no_distances = "the closed form needs a box domain"
     if not no_distances:
@@ -336,7 +337,7 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
     if rows * rows * inputs <= MINIMAL_BUDGET:
         size = f"{bounds} bounds of the domain and {inputs} inputs exceed the budget"
     dear = rows * rows * inputs > MINIMAL_BUDGET or bounds * inputs > BOUNDS_BUDGET
-    no_facets = _why_not(minimal, dear, f"{size}: --minimal (minimal=True) decides them all the same")
+    no_facets = _why_not(minimal, dear, f"{size}: {spelled('minimal=True', '--minimal')} does decide them")
     if not no_facets:
         heard.begin("facets")
         found = replace(found, minimal=facets.minimal(

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from exactbox.polytope.errors import ExactboxError, InputError, InternalError
+from exactbox.polytope.wording import spelled
 from exactbox.verify import check as checker
 
 if TYPE_CHECKING:
@@ -154,7 +155,8 @@ def bind(where: str, report: checker.Report, model: Path, options: ModelOptions)
         return Binding(
             False,
             f"it speaks of program {report.program_sha256}, but {model}{stated} lowers to {found}: another model, "
-            f"other options (--output, --mean, --std, --dim, --fix), or another version of the importer",
+            f"other options ({spelled('output, mean, std, dims, fix', '--output, --mean, --std, --dim, --fix')}), or "
+            f"another version of the importer",
         )
     return Binding(True, f"{model} (sha256 {loaded.sha256}){stated} was lowered again to this very program")
 

@@ -20,6 +20,7 @@ from exactbox import __version__
 from exactbox.interrupting import unheard
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.tasks import Task
+from exactbox.polytope.wording import spelled
 from exactbox.run_rows import Done, Job, Workshop
 
 CONNECT_SECONDS = 10
@@ -220,8 +221,9 @@ class Cluster:
         try:
             yield
         except (OSError, TimeoutError, self._closed) as error:
-            raise InputError(f"scheduler {self._address}: the connection was lost ({error}); with a state (--state), "
-                             "--resume goes on from what was finished") from None  # fmt: skip
+            raise InputError(f"scheduler {self._address}: the connection was lost ({error}); with a state "
+                             f"({spelled('state=…', '--state')}), {spelled('resume=True', '--resume')} goes on from "
+                             "what was finished") from None  # fmt: skip
 
     def close(self) -> None:
         """Leave the cluster as it was."""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import parse_number
-from exactbox.polytope.wording import said
+from exactbox.polytope.wording import spelled
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "?", "-", ".", "*"})
 """What stands where a value is missing, in lower case; none of these is taken for a name."""
@@ -129,11 +129,11 @@ def _check_names(where: str, cells: Sequence[str], numbers: Sequence[bool]) -> N
         bad, seen = numbers.index(False), numbers.index(True)
         raise InputError(
             f"{where}, entry {bad}: {cells[bad]!r} is no number, but entry {seen} is one ({cells[seen]}), and a "
-            f"header holds no numbers{separators(cells)}; correct the cell, or for a header give {said(*SAY_HEADER)}"
+            f"header holds no numbers{separators(cells)}; correct the cell, or for a header give {spelled(*SAY_HEADER)}"
         )
     absent = [place for place, cell in enumerate(cells) if cell.lower() in MISSING]
     if absent:
         raise InputError(
             f"{where}, entry {absent[0]}: {cells[absent[0]]!r} is neither a number nor a name; correct the cell, or "
-            f"for a header give {said(*SAY_HEADER)}"
+            f"for a header give {spelled(*SAY_HEADER)}"
         )

@@ -9,6 +9,7 @@ from typing import Literal
 from exactbox.importers.tails import MIXED
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program, Rule
+from exactbox.polytope.wording import spelled
 
 RULES: tuple[Rule, ...] = ("argmax", "argmin", "sign", "none")
 
@@ -86,15 +87,16 @@ def plan_decision(
         raise InputError(f"decision {rule}: {empty}")
     outputs, rows, layout = _row(program, row)
     if rows > 1 and row is None and rule in (None, "none"):
-        text = f"none: {layout}, and no row was chosen (--output-row)"
+        text = f"none: {layout}, and no row was chosen ({spelled('output_row=I', '--output-row')})"
         return DecisionPlan("none", outputs, "first", (), text)
     if rows > 1 and row is None:
-        raise InputError(f"decision: {layout}; choose one with --output-row")
+        raise InputError(f"decision: {layout}; choose one with {spelled('output_row=I', '--output-row')}")
     settled, origin = _settle(program, rule, len(outputs))
     labels = _labels(program, len(outputs), settled, class_names)
     if settled == "sign" and len(outputs) > 1:
         if target is None:
-            raise InputError(f"decision: the sign rule looks at one of {len(outputs)} outputs; choose it with --target")
+            how = spelled("target=K", "--target")
+            raise InputError(f"decision: the sign rule looks at one of {len(outputs)} outputs; choose it with {how}")
         every = DecisionPlan("none", outputs, "first", labels, "")
         outputs, labels = (every.find(target),), ()
     text = _text(settled, len(outputs), origin, layout if rows > 1 else "")
@@ -136,8 +138,10 @@ def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:
     if count == 1 and head.ops == ("Sigmoid",):
         return "sign", "assumed, because the model ends in one Sigmoid"
     if count == 1:
-        return "none", "one output is read as a regression value; --decision sign reads it as a logit"
-    return "argmax", f"assumed{f', above it the model has {tail}' if tail else ''}; --decision states another"
+        how = spelled("decision='sign'", "--decision sign")
+        return "none", f"one output is read as a regression value; {how} reads it as a logit"
+    above = f", above it the model has {tail}" if tail else ""
+    return "argmax", f"assumed{above}; {spelled('decision=…', '--decision')} states another"
 
 
 def _labels(program: Program, count: int, rule: Rule, given: Sequence[str]) -> tuple[str, ...]:

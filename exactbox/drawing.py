@@ -18,6 +18,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.exact import forward
 from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.shapes import Point, Shape
+from exactbox.polytope.wording import spelled
 from exactbox.region_colours import By, Colour, class_colour, hashed_colour, map_key, share_of, tinted
 from exactbox.rounding import decimal_text
 
@@ -102,7 +103,8 @@ def drawing_of(found: Enumerated, *, colour: By | None = None, view: View | None
     if dimension not in (1, 2):
         raise InputError(
             f"a picture shows one or two dimensions, and the domain has {dimension}: give a plane through three inputs "
-            "(--plane), a line through two (--line), or a box of zero width in all coordinates but two"
+            f"({spelled('plane=…', '--plane')}), a line through two ({spelled('line=…', '--line')}), or a box of zero "
+            "width in all coordinates but two"
         )
     if colour == "class" and found.plan.rule == "none":
         raise InputError(f"a picture by class: nothing is decided ({found.plan.text})")

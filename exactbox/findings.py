@@ -13,6 +13,7 @@ from exactbox.polytope.program import Program
 from exactbox.polytope.rational import parse_number
 from exactbox.polytope.rows import RowSource
 from exactbox.polytope.verdicts import Dropped, Free, Same
+from exactbox.polytope.wording import spelled
 from exactbox.rounding import decimal_text, exact_text
 
 
@@ -128,7 +129,8 @@ def _unstated(found: Certified) -> str:
     """Say whose weights are stated, and how to have others."""
     names = ", ".join(found.plan.name(k) for k in found.stated) or "none"
     rest = found.program.output_size - len(found.stated)
-    return f"weights and intercepts of {rest} outputs: stated are those of {names}; --target K (target=K) states K's"
+    how = spelled("target=K", "--target K")
+    return f"weights and intercepts of {rest} outputs: stated are those of {names}; {how} states K's"
 
 
 def replaced_words(program: Program) -> list[str]:

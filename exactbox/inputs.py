@@ -9,7 +9,7 @@ from exactbox.columns import by_port, split_named
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import Rationals, concatenate
-from exactbox.polytope.wording import said
+from exactbox.polytope.wording import spelled
 from exactbox.rounding import round_to
 from exactbox.sources import Table
 
@@ -128,7 +128,7 @@ def sample_of(table: Table, port: Port, row: int | None) -> Table:
     if row is None and chosen.values.ndim > 0 and fits(chosen.values.shape[1:], port):
         if len(chosen.values) == 1:
             return chosen.row(0)
-        how = said("row=I", "--row I")
+        how = spelled("row=I", "--row I")
         raise InputError(f"{table.origin}: holds {len(chosen.values)} samples; choose one with {how} (0-based)")
     raise InputError(_misfit(chosen, port))
 

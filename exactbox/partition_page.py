@@ -14,6 +14,7 @@ from exactbox.partition_plot import line_width
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.printable import printable
 from exactbox.polytope.region import Region
+from exactbox.polytope.wording import spelled
 from exactbox.region_colours import hexadecimal
 from exactbox.rounding import decimal_text
 
@@ -80,7 +81,7 @@ def require_bokeh() -> Any:
     try:
         import bokeh
     except ModuleNotFoundError:
-        raise InputError("--page needs bokeh, which is not installed: pip install 'exactbox[page]'") from None
+        raise InputError("a page needs bokeh, which is not installed: pip install 'exactbox[page]'") from None
     return bokeh
 
 
@@ -92,8 +93,9 @@ def write_page(found: Enumerated, drawing: Drawing, path: Path) -> None:
     """
     if len(drawing.outlines) > MOST_REGIONS:
         raise InputError(
-            f"--page: {len(drawing.outlines)} regions are more than a browser moves smoothly ({MOST_REGIONS}); show "
-            "fewer with --view, a smaller box or --max-regions, or draw all of them with --plot"
+            f"page: {len(drawing.outlines)} regions are more than a browser moves smoothly ({MOST_REGIONS}); show "
+            f"fewer with a narrower {spelled('view', '--view')}, a smaller box or "
+            f"{spelled('max_regions=N', '--max-regions')}, or draw all of them ({spelled('plot', '--plot')})"
         )
     require_bokeh()
     from bokeh.embed import file_html

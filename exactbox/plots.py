@@ -60,12 +60,12 @@ def image_layout(port: Port, wanted: str | None) -> tuple[int, int, int, bool] |
     if wanted is not None:
         match = re.fullmatch(r"(\d+)x(\d+)", wanted.strip().lower())
         if not match:
-            raise InputError(f"--image {wanted}: expected height and width such as 28x28")
+            raise InputError(f"image {wanted}: expected height and width such as 28x28")
         height, width = int(match[1]), int(match[2])
         channels, rest = divmod(port.size, max(height * width, 1))
         if rest or channels not in (1, 3):
             expected = f"expected {height * width} or 3 times that"
-            raise InputError(f"--image {wanted}: the input has {port.size} entries, {expected}")
+            raise InputError(f"image {wanted}: the input has {port.size} entries, {expected}")
         return channels, height, width, False
     shape = port.shape[1:] if len(port.shape) > 2 and port.shape[0] == 1 else port.shape
     if len(shape) == 2 and min(shape) > 1:
@@ -122,7 +122,7 @@ def require_matplotlib() -> Any:
     try:
         import matplotlib
     except ModuleNotFoundError:
-        raise InputError("--plot needs matplotlib, which is not installed: pip install 'exactbox[plots]'") from None
+        raise InputError("a picture needs matplotlib, which is not installed: pip install 'exactbox[plots]'") from None
     matplotlib.rcParams["svg.hashsalt"] = "exactbox"
     return matplotlib
 

@@ -26,6 +26,7 @@ from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.measures import Geometry
 from exactbox.polytope.distance import Distance
 from exactbox.polytope.printable import printable
+from exactbox.polytope.wording import spelled
 from exactbox.rounding import decimal_text
 
 Block = tuple[str, list[str]]
@@ -232,7 +233,7 @@ def _joined(names: Sequence[str], inputs: Sequence[int]) -> str:
 def _features(found: Certified) -> list[str]:
     every, size = features(found, TOP), found.program.input_size
     if not every:
-        return ["no output is explained; --target K chooses one"]
+        return [f"no output is explained; {spelled('target=K', '--target K')} chooses one"]
     width = min(max(len(one.name) for one in every), 40)
     lines = [f"of {found.plan.name(found.target or 0)}: {logit_words(found)}"]
     lines.append(f"{'':{width}}  {'value':>12}  {'weight':>12}  {'contribution':>12}")

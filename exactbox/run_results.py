@@ -25,6 +25,7 @@ from exactbox.polytope.pattern import Pattern
 from exactbox.polytope.rational import exact
 from exactbox.polytope.split_tree import Step
 from exactbox.polytope.tasks import keyer
+from exactbox.polytope.wording import spelled
 from exactbox.region_counts import Counts
 from exactbox.run_parts import WITNESS
 from exactbox.run_rows import Job, Rows, Workshop
@@ -76,8 +77,8 @@ class Ways:
         if self.scheduler is not None and self.workers > 1:
             raise InputError("workers and scheduler: give one; the cluster has its own workers")
         if self.resume and self.state is None:
-            raise InputError("resume: there is no state to go on from; give state (--state FOLDER, or -o FILE, beside "
-                             "which it lies)")  # fmt: skip
+            how = spelled("state=FOLDER", "--state FOLDER, or -o FILE, beside which it lies")
+            raise InputError(f"resume: there is no state to go on from; give {how}")
 
     @property
     def plain(self) -> bool:

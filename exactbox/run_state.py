@@ -25,6 +25,7 @@ from exactbox.files import check_writable
 from exactbox.polytope.cell_kernels import Refs
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.tasks import Place, Task, first_task
+from exactbox.polytope.wording import spelled
 from exactbox.run_parts import read_rows, write_parts
 from exactbox.run_rows import Done, Rows, Workshop
 
@@ -310,7 +311,7 @@ def _opened(folder: Path) -> sqlite3.Connection:
     """Open a folder's database for this process alone."""
     if importlib.util.find_spec("pyarrow") is None:
         raise InputError(f"{folder}: the state of a run holds Parquet files, which need pyarrow; install "
-                         "exactbox[parquet], or give neither --state nor --resume")  # fmt: skip
+                         f"exactbox[parquet], or leave {spelled('state', '--state')} out")  # fmt: skip
     _check_own(folder) if folder.is_dir() else _make(folder)
     try:
         database = sqlite3.connect(folder / DATABASE, timeout=0, isolation_level=None)
@@ -336,7 +337,7 @@ def _check_own(folder: Path) -> None:
     others = sorted(path.name for path in folder.iterdir() if not path.name.startswith(DATABASE))
     if others and not (folder / DATABASE).is_file():
         raise InputError(f"{folder}: expected the state of a run or an empty folder, got one that holds {others[0]} "
-                         f"and no {DATABASE}; give --state a folder of its own")  # fmt: skip
+                         f"and no {DATABASE}; give {spelled('state', '--state')} a folder of its own")  # fmt: skip
 
 
 def _make(folder: Path) -> None:
@@ -349,15 +350,16 @@ def _make(folder: Path) -> None:
 
 def _check_binding(folder: Path, known: dict[str, str], binding: dict[str, str], resume: bool) -> None:
     if not resume:
-        raise InputError(f"{folder}: holds the state of a run that can be gone on with; give --resume (resume=True) to "
-                         "go on, or remove the folder to begin again")  # fmt: skip
+        how = spelled("resume=True", "--resume")
+        raise InputError(f"{folder}: holds the state of a run that can be gone on with; give {how} to go on, or remove "
+                         "the folder to begin again")  # fmt: skip
     if known.get("version") != str(VERSION):
         raise InputError(f"{folder}: a state of version {known.get('version')}, expected {VERSION}; go on with the "
                          f"exactbox that wrote it ({known.get('exactbox')}), or remove the folder")  # fmt: skip
     other = [name for name, value in binding.items() if known.get(name) != value]
     if other:
         raise InputError(f"{folder}: the state of another run: it differs in {', '.join(other)}; give the options of "
-                         "that run, or another --state")  # fmt: skip
+                         f"that run, or another {spelled('state', '--state')}")  # fmt: skip
 
 
 def _failed(folder: Path, error: Exception) -> InputError:

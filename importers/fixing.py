@@ -14,6 +14,7 @@ from exactbox.importers.values import FLOAT_TYPES, AnyArray, Constant, Data, Flo
 from exactbox.polytope.errors import InputError, Refusal
 from exactbox.polytope.program import Port, Provenance
 from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.wording import spelled
 
 Entry = Fraction | str | bool
 
@@ -197,7 +198,9 @@ def _hinted(graph: Graph, node: Node | None, item: Refusal) -> Refusal:
         return item
     read = graph.ancestors(node.inputs)[1]
     columns = [given for given in graph.inputs if given.name in read]
-    shown = " ".join(f"--fix {_column(given)}=VALUE" for given in columns[:3]) or "--fix COLUMN=VALUE"
+    names = [_column(given) for given in columns[:3]] or ["COLUMN"]
+    pairs = ", ".join(f"{name!r}: VALUE" for name in names)
+    shown = spelled(f"fix={{{pairs}}}", " ".join(f"--fix {name}=VALUE" for name in names))
     return Refusal(item.node, item.op, f"{item.why}; fix the column: {shown}")
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Literal
 
 from exactbox.polytope.errors import InputError, LimitError
+from exactbox.polytope.wording import spelled
 
 LimitName = Literal["file_bytes", "nodes", "tensor_elements", "total_elements", "unrolled_nodes"]
 
@@ -35,7 +36,7 @@ class Limits:
             needed = getattr(self, name) * -(-found // max(cap, 1))
             raise LimitError(
                 f"{where}: {what}: expected at most {cap}, got {found}; if the model is meant, raise the limit with "
-                f"--limit {name}={needed} (in Python limits=Limits({name}={needed}))"
+                + spelled(f"limits=Limits({name}={needed})", f"--limit {name}={needed}")
             )
 
     def check_elements(self, where: str, found: int) -> None:

@@ -89,7 +89,7 @@ def explained(where: str, lowering: Lowering, name: str) -> Explained:
             return Explained(moved, head, axis)
         case Constant():
             if found.dtype == "string":
-                raise InputError(f"{where}: output '{name}' is a constant text; choose another with --output")
+                raise InputError(f"{where}: output '{name}' is a constant text; choose another one")
             data = _constant_output(where, lowering, name, found)
             return Explained(data, Head(shape=found.shape), len(found.shape) - 1)
         case Items() | Absent():

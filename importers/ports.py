@@ -8,6 +8,7 @@ from exactbox.importers.graph import Graph, GraphInput
 from exactbox.importers.values import FLOAT_TYPES, INTEGER_TYPES, NARROW_TYPES
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port
+from exactbox.polytope.wording import spelled
 
 
 def input_ports(
@@ -41,15 +42,13 @@ def label(item: GraphInput, axis: int) -> str:
     return dim if isinstance(dim, str) else f"{item.name}.{axis}"
 
 
-_HINTS = {
-    "string": "; an input of numbers must stay variable beside it",
-    "bool": "; fix it with --fix {0}=True or --fix {0}=False",
-}
-
-
 def _port(where: str, item: GraphInput, dims: Mapping[str, int], notes: list[str]) -> Port:
     if item.dtype not in FLOAT_TYPES | INTEGER_TYPES | NARROW_TYPES:
-        hint = _HINTS.get(item.dtype, "").format(item.name)
+        name = item.name
+        hint = "; an input of numbers must stay variable beside it" if item.dtype == "string" else ""
+        if item.dtype == "bool":
+            hint = spelled(f"fix={{{name!r}: True}} or False", f"--fix {name}=True or --fix {name}=False")
+            hint = f"; fix it with {hint}"
         raise InputError(f"{where}: input '{item.name}': expected numbers, got elements of type {item.dtype}{hint}")
     return Port(item.name, input_shape(where, item, dims, notes), item.dtype)
 
@@ -76,7 +75,7 @@ def input_shape(where: str, item: GraphInput, dims: Mapping[str, int], notes: li
             shown = [label(item, i) if is_open(item, i) else d for i, d in enumerate(item.dims)]
             raise InputError(
                 f"{where}: input '{item.name}' of shape {shown}: expected a size for the open dimension '{name}'; "
-                f"fix it with --dim {name}=value"
+                "fix it with " + spelled(f"dims={{{name!r}: SIZE}}", f"--dim {name}=value")
             )
     if 0 in shape:
         notes.append(f"input '{item.name}' of shape {shape} has no entries")

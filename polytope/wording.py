@@ -9,13 +9,13 @@ from contextvars import ContextVar
 _typed: ContextVar[bool] = ContextVar("typed", default=False)
 
 
-def said(parameter: str, option: str) -> str:
+def spelled(parameter: str, option: str) -> str:
     """Return what the caller can change as the caller spells it.
 
-    >>> said("row=I", "--row I")
+    >>> spelled("row=I", "--row I")
     'row=I'
     >>> with typed():
-    ...     said("row=I", "--row I")
+    ...     spelled("row=I", "--row I")
     '--row I'
     """
     return option if _typed.get() else parameter

@@ -18,7 +18,7 @@ from exactbox.polytope.rational import exact
 refuses(
     "SVMClassifier",
     domain=ML,
-    why="probabilities of a support vector machine are fitted apart from its label; choose the label with --output",
+    why="probabilities of a support vector machine are fitted apart from its label; choose the label as output",
 )
 
 

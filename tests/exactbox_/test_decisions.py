@@ -14,7 +14,7 @@ NAMED = with_output((1, 3), Head((HeadStep("Softmax"),), "none", "first", ("cat"
 @pytest.mark.parametrize(
     ("shape", "head", "rule", "outputs", "said"),
     [
-        ((1, 3), Head(), "argmax", (0, 1, 2), "assumed; --decision states another"),
+        ((1, 3), Head(), "argmax", (0, 1, 2), "assumed; decision=… states another"),
         ((1, 3), Head((HeadStep("Softmax"),)), "argmax", (0, 1, 2), "assumed, above it the model has Softmax"),
         ((1, 3), Head((HeadStep("Softmax"), HeadStep("ArgMax")), "argmax"), "argmax", (0, 1, 2), "the model's own"),
         ((1, 3), Head((HeadStep("ArgMin"),), "argmin", "last"), "argmin", (0, 1, 2), "the model's own"),
@@ -63,7 +63,7 @@ def test_sign_of_one_output_of_several() -> None:
     ("arguments", "message"),
     [
         ({"rule": "softmax"}, "decision: expected one of argmax, argmin, sign, none, got 'softmax'"),
-        ({"rule": "sign"}, "the sign rule looks at one of 3 outputs; choose it with --target"),
+        ({"rule": "sign"}, "the sign rule looks at one of 3 outputs; choose it with target=K"),
         ({"row": 1}, "output row 1: .* holds 1 rows of 3"),
         ({"row": -1}, "output row -1"),
     ],
@@ -74,7 +74,7 @@ def test_refused(arguments: dict[str, object], message: str) -> None:
 
 
 def test_a_rule_over_several_rows_needs_a_row() -> None:
-    with pytest.raises(InputError, match="holds 2 rows of 3; choose one with --output-row"):
+    with pytest.raises(InputError, match="holds 2 rows of 3; choose one with output_row=I"):
         plan_decision(with_output((2, 3)), "argmax")
 
 

@@ -345,3 +345,19 @@ def test_a_row_is_not_chosen_from_one_sample(loaded: Model, tmp_path: Path) -> N
     for given in ("1,2,3", [1, 2, 3], tmp_path / "x.npy", f"{written(tmp_path, 'a,b,c' + chr(10) + '1,2,3')}:0"):
         with pytest.raises(InputError, match="is one sample; row 5 would choose one of several"):
             point(loaded, given, 5)
+
+
+@pytest.mark.parametrize(("options", "python", "typed"), [
+    ({}, "choose one with row=I", "choose one with --row I"),
+    ({"row": 0, "decision": "sign"}, "choose it with target=K", "choose it with --target"),
+])  # fmt: skip
+def test_errors_name_what_the_caller_can_change(
+    options: dict[str, Any], python: str, typed: str, model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = written(tmp_path, "1,2,3\n4,5,6\n")
+    with pytest.raises(InputError, match=python) as caught:
+        certify(model, path, opinion_seconds=0, **options)
+    assert "--" not in str(caught.value)
+    words = [word for name, value in options.items() for word in (f"--{name}", value)]
+    code, _, err = execute(capsys, "certify", model, "-i", path, *words)
+    assert code == 3 and typed in err

@@ -161,7 +161,7 @@ def test_fitted_probabilities_are_refused_and_the_label_is_certified(tmp_path: P
     fit = {"prob_a": [-2.0], "prob_b": [0.25]}  # as scikit-learn fits them with probability=True
     proto.graph.node[0].attribute.extend(helper.make_attribute(name, value) for name, value in fit.items())
     path = save(proto, tmp_path)
-    with pytest.raises(UnsupportedModelError, match="fitted apart from its label; choose the label with --output"):
+    with pytest.raises(UnsupportedModelError, match="fitted apart from its label; choose the label as output"):
         load(path, output="output_probability")
     model = load(path)
     assert "assumed, as 'output_probability' is not piecewise linear" in model.output_choice
@@ -193,7 +193,7 @@ MACHINE: dict[str, Any] = {
         ({"post_transform": "LOGISTIC"}, "post_transform LOGISTIC is not lowered"),
         ({"coefficients": [1.0]}, "1 coefficients and 4 entries of 2 support vectors"),
         ({"rho": [0.5, 1.0]}, "2 constants"),
-        ({"n_targets": 2}, "more than one target"),
+        ({"n_targets": 2}, "gives it no attribute n_targets"),
     ],
 )
 def test_malformed_machines(changes: dict[str, Any], reason: str, tmp_path: Path) -> None:

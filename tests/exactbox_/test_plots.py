@@ -48,7 +48,7 @@ def test_what_is_an_image(
 
 @pytest.mark.parametrize("wanted", ["8", "8x9", "0x0", "axb", "4x8", "-8x8"])
 def test_images_that_do_not_fit(wanted: str) -> None:
-    with pytest.raises(InputError, match=f"--image {wanted}: "):
+    with pytest.raises(InputError, match=f"image {wanted}: "):
         image_layout(Port("x", (1, 64)), wanted)
 
 
@@ -81,7 +81,7 @@ def test_a_constant_image_is_drawn(tmp_path: Path) -> None:
 def test_picture_of_a_result() -> None:
     found = certify(DATA / "iris_pipeline.onnx", DATA / "iris_samples.csv", row=1, minimal=False, measure=False)
     drawn = picture_of(found)
-    assert drawn.title == "versicolor: iris_pipeline.onnx at iris_samples.csv, row 1"
+    assert drawn.title == "versicolor: iris_pipeline.onnx at iris_samples.csv, row 1 below the header"
     assert drawn.caption.startswith("versicolor: 0.951159 = contributions -5.47934 + intercept 6.4305")
     assert (drawn.weights * drawn.values).tolist() == pytest.approx(drawn.contributions.tolist())
     other = certify(found.model, DATA / "iris_samples.csv", row=1, minimal=False, measure=False, target=0)

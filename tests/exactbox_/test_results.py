@@ -109,7 +109,7 @@ def test_no_target_no_features(iris: Model) -> None:
     found = certify(iris, FLOWERS, row=1, decision="none", minimal=False, measure=False)
     assert (features(found), logit_words(found), document(found)["explanation"]) == ([], "", None)
     lines = dict(summary(found))
-    assert lines["features"] == ["no output is explained; --target K chooses one"]
+    assert lines["features"] == ["no output is explained; target=K chooses one"]
     assert lines["distances"] == ["not asked for"]
     assert lines["decision"] == ["none is stated"]
     assert "a decision: none is stated" in not_claimed(found)

@@ -87,7 +87,7 @@ def test_a_harmed_state_is_refused(model: Model, name: str, tmp_path: Path) -> N
         ({"neighbors": False}, "differs in neighbours or linear regions;"),
         ({"decision": "argmin"}, "differs in decision;"),
         ({"certificate": "c.gz"}, "differs in certificate;"),
-        ({"resume": False}, "give --resume"),
+        ({"resume": False}, "give resume=True"),
     ],
 )
 def test_the_state_of_another_run(model: Model, options: Line, words: str, tmp_path: Path,
@@ -214,7 +214,7 @@ def test_a_folder_of_other_files_is_no_state(model: Model, tmp_path: Path) -> No
     for name in kept:
         (tmp_path / name).write_bytes(b"mine")
     for resume in (False, True):
-        with pytest.raises(InputError, match=r"holds data.parquet and no run.sqlite; give --state a folder of its own"):
+        with pytest.raises(InputError, match=r"holds data.parquet and no run.sqlite; give state a folder of its own"):
             enumerate(model, box=UNIT, state=tmp_path, resume=resume)
     assert sorted(names(tmp_path)) == kept
 

@@ -188,7 +188,8 @@ BOMBS = {
 def test_shape_bombs_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(ExactboxError) as caught:
         load(save(BOMBS[name], tmp_path), verify=False)
-    assert re.search(r"raise the limit with --limit \w+=\d+", str(caught.value)) or "do not make" in str(caught.value)
+    text = str(caught.value)
+    assert re.search(r"raise the limit with limits=Limits\(\w+=\d+\)", text) or "do not make" in text
 
 
 def near(op: str, entries: int) -> onnx.ModelProto:

@@ -77,7 +77,7 @@ def test_an_open_dimension_is_said_and_can_be_fixed(tmp_path: Path) -> None:
     path = save(build([helper.make_node("Relu", ["x"], ["y"], "relu")], {"x": ("N", "width")}), tmp_path)
     found = inventory(path)
     assert found.status == "open"
-    assert "--dim width=value" in found.reason
+    assert "dims={'width': SIZE}" in found.reason
     assert [entry.kind for entry in found.nodes] == ["not reached"]
     assert inventory(path, dims={"width": 5}).layers[0].units == 5
     with pytest.raises(InputError, match="no open dimension is named 'depth'"):

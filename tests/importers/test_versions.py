@@ -318,7 +318,7 @@ class TestStoredValues:
         node = helper.make_node("Where", ["cond", "x", "x"], ["y"])
         model = build([node], {"x": (2,)}, ["y"], opset=13)
         model.graph.input.append(tensor_info("cond", (2,), TensorProto.BOOL))
-        with pytest.raises(InputError, match="--fix cond=True"):
+        with pytest.raises(InputError, match=r"fix=\{'cond': True\}"):
             load(save(model, tmp_path))
 
 
