@@ -5,7 +5,7 @@ from __future__ import annotations
 from exactbox.documents import Document, model_document, number
 from exactbox.findings import replaced_words
 from exactbox.region_counts import Counts
-from exactbox.report import Block, counted
+from exactbox.report import Block, counted, unconfirmed_words
 from exactbox.rounding import decimal_text
 from exactbox.slices import Slice
 
@@ -88,7 +88,7 @@ def not_claimed(found: Counts) -> list[str]:
         said.append("that a region has one class: it is the class at the witness, and a region may hold several")
     if found.certificate is not None and (found.neighbor_pairs is not None or found.class_counts):
         said.append("classes, facets and linear regions in the certificate: it is about the regions alone")
-    said += replaced_words(found.model.program)
+    said += [*unconfirmed_words(found.model.source), *replaced_words(found.model.program)]
     return [*said, "what a runtime computes in floating point: regions are those of the exact function"]
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from exactbox.documents import Document, model_document, number
 from exactbox.findings import replaced_words
 from exactbox.neighborhood import Neighborhood, Passage
-from exactbox.report import Block, counted
+from exactbox.report import Block, counted, unconfirmed_words
 from exactbox.rounding import decimal_text, exact_text
 from exactbox.tables import Columns, Record
 
@@ -120,7 +120,7 @@ def not_claimed(found: Neighborhood) -> list[str]:
         said.append(f"facets between two regions that are both {counted(found.depth, 'facet')} away")
     if found.classes:
         said.append("that a region has one class: it is the class at the witness, and a region may hold several")
-    said += replaced_words(found.model.program)
+    said += [*unconfirmed_words(found.model.source), *replaced_words(found.model.program)]
     return [*said, "what a runtime computes in floating point: regions are those of the exact function"]
 
 

@@ -107,6 +107,13 @@ def confirmation_words(source: ImportedModel) -> str:
     return "not compared with the runtime"
 
 
+def unconfirmed_words(source: ImportedModel) -> list[str]:
+    """Say, in at most one sentence, that the runtime did not confirm the program."""
+    if source.confirmation.status == "confirmed":
+        return []
+    return [f"that onnxruntime computes this program: {confirmation_words(source).removeprefix('WARNING: ')}"]
+
+
 def _model(found: Certified) -> list[str]:
     source = found.model.source
     lines = [source.path, f"sha256 {source.sha256}"]
