@@ -233,7 +233,9 @@ def _witness(one: Side, other: Side, found: Separated) -> Witness:
 
 
 def _bounds(side: Side, points: Floats) -> Floats:
-    """Bound the float error of each output (o, b), node by node."""
+    """Bound the float error of each output (o, b), node by node; infinite where rounding may change a step."""
+    if side.lowered.lowering.doubts:
+        return np.full((side.raw.output_size, points.shape[1]), np.inf)
     roundings = side.lowered.lowering.builder.roundings
     return 2 * enclosed.enclose(side.raw, side.own(points), coarsest(side.lowered), roundings)[-1].radius
 

@@ -337,10 +337,10 @@ def _chosen(source: Enclosure, groups: IndexArray, compared: Enclosure) -> Enclo
     The branches meet where d = 0, and exactly the larger one is chosen. Let the candidates be c_j +- r_j, c the largest
     centre, and the execution's difference d' within E of the centre of d:
 
-    1. Where |centre of d| > E, d and d' have one sign, and both choose the same candidate j, which is one that no rival
-       is proved to exceed. Its value in either arithmetic is within r_j of c_j, so within r_j + (c - c_j) of c.
+    1. Where |centre of d| > E, d and d' have one sign and choose one candidate j, which no rival is proved to exceed:
+       its value in either arithmetic is within r_j of c_j, so within r_j + (c - c_j) of c.
     2. Elsewhere the execution may take any candidate, however clearly it is exceeded: the same bound over all of them.
-       The gap c - c_j is E times the slope by which the branches part, at most, and not of the size of a rounding.
+       There c - c_j is E times the slope by which the branches part, at most, and not of the size of a rounding.
     """
     best = _maximum(source, groups)
     settled = np.abs(compared.centre) * (1 - 2 * _ULP) > compared.radius * (1 + 2 * _ULP)
@@ -392,6 +392,14 @@ def _scale(source: Enclosure, factor: Constants, arithmetic: Arithmetic, roundin
 def _multiply(
     source: Enclosure, weight: Constants, rows: int, arithmetic: Arithmetic, rounding: Rounding
 ) -> Enclosure:
+    """Enclose k-term sums of products, s = sum w x, with magnitudes M = sum |w| |x| (k is the width).
+
+    1. This interpreter: |s' - s| <= gamma(k + 1) M in any order, a term more for rounded weights (Higham, section 3.1).
+    2. The execution: gamma(k + 1 + terms) (M + magnitude) in its unit: products, sums, rounded weights, ``terms``.
+    3. Points and weights off by r and e: sum |w| r + sum e |x|.
+    4. What is 0 below the smallest normal number t: t (sum |w| + sum |x| + 2 k), times a ``share`` above 1.
+    5. No overflow: every partial sum, in any order, is at most (1 + gamma) (M + magnitude) / share.
+    """
     groups, height, width = weight.values.shape
     batch = source.centre.shape[1]
 
@@ -419,8 +427,7 @@ def _multiply(
     if arithmetic.unit:
         total = flat(np.repeat(columns(reach).sum(axis=1, keepdims=True), height, axis=1))
         largest = float(magnitudes.max(initial=0.0))
-        # A partial sum, in any order, is at most (1 + unit) * sum (|w| + error) |x|. Two bounds of sum |w| |x|: the
-        # largest weight times sum |x|, and the part of the radius that is (own + unit) times it.
+        # Two bounds of M: the largest weight times sum |x|, and the radius, whose part is (own + unit) times it.
         size = np.minimum(largest * total, radius / (own + unit)) * (1 + 2.0**-20)
         size = (1 + unit) * (size + off + _column(rounding.magnitude)) / abs(rounding.share)
         size = size if largest * (1 + unit) <= arithmetic.huge * abs(rounding.share) else np.full(size.shape, np.inf)

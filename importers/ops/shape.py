@@ -148,7 +148,7 @@ def _to_float(call: Call, value: Constant, target: str) -> Constant:
         return Constant(value.values, target, value.error)
     size = value.magnitudes()
     rounded = np.maximum(size * 2.0 ** (1 - FORMAT_BITS[target]), np.where(size < FORMAT_TINY[target], size, 0.0))
-    rounded = np.where(held(value.rationals(), target), 0.0, rounded)
+    rounded = np.where(_unrounded(value, target), 0.0, rounded)
     error = rounded if value.error is None else rounded + value.error
     return Constant(value.values, target, _beyond(error, size, target))
 
@@ -156,6 +156,16 @@ def _to_float(call: Call, value: Constant, target: str) -> Constant:
 def _beyond(error: FloatArray, size: FloatArray, dtype: str) -> FloatArray:
     """Return the error, infinite where the runtime's number may overflow."""
     return np.where(size < FORMAT_END[dtype], error, np.inf)
+
+
+def _unrounded(value: Constant, target: str) -> AnyArray:
+    """Say which entries a cast leaves as they are."""
+    if isinstance(value.values, Rationals):
+        return held(value.values, target)
+    size = value.magnitudes()
+    with np.errstate(over="ignore"):
+        same = value.values.astype(np.dtype(target)).astype(np.float64) == value.values.astype(np.float64)
+    return np.asarray(same & np.isfinite(size) & ((size == 0) | (size >= FORMAT_TINY[target])))
 
 
 def held(values: Rationals, dtype: str) -> AnyArray:
