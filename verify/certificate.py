@@ -24,6 +24,7 @@ from exactbox.polytope.region import Region
 from exactbox.polytope.rows import Rows, integer_rows
 from exactbox.polytope.verdicts import Dropped, Free, Kept, Minimal, Same, Verdict
 from exactbox.verify import check, check_region
+from exactbox.verify.limits import CERTIFICATE, PROGRAM, refuse_large_vectors, within
 
 Of = Literal["region", "decision"]
 Info = Mapping[str, str | Sequence[str]]
@@ -156,13 +157,14 @@ def write_certificate(
 
     Raises:
         InputError: a file cannot be written.
-        BudgetError: a number has more digits than the format allows.
+        BudgetError: a number has more digits than the format allows, or a file is larger than the checker reads.
     """
     target = Path(path)
     beside = target.parent / program_file(program_hash(region.program))
     certificate = certificate_text(region, claims, info)
-    pieces = (piece.encode("ascii") for piece in program_pieces(region.program))
-    write_all({beside: pieces, target: [certificate.encode("ascii")]})
+    refuse_large_vectors(region.program)
+    pieces = within((piece.encode("ascii") for piece in program_pieces(region.program)), PROGRAM)
+    write_all({beside: pieces, target: within([certificate.encode("ascii")], CERTIFICATE)})
     return beside
 
 

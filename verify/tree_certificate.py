@@ -29,6 +29,7 @@ from exactbox.verify.certificate import (
     program_file,
     write_all,
 )
+from exactbox.verify.limits import CERTIFICATE, PROGRAM, refuse_large_vectors, refuse_long_line, within
 
 _PIECE = 1 << 20
 
@@ -157,7 +158,11 @@ def _finish(target: Path, space: Space, info: Info | None, found: tuple[int, str
         },
         "evidence": {"given": given_evidence(domain)},
     }
-    first = gzip.compress(json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n", mtime=0)
+    line = json.dumps(content, separators=(",", ":")).encode("ascii") + b"\n"
+    refuse_long_line(len(line))
+    refuse_large_vectors(program)
+    first = gzip.compress(line, mtime=0)
     beside = target.parent / program_file(sha256)
     pieces = iter(lambda: body.read(_PIECE), b"")
-    write_all({beside: (piece.encode("ascii") for piece in program_pieces(program)), target: chain([first], pieces)})
+    text = within((piece.encode("ascii") for piece in program_pieces(program)), PROGRAM)
+    write_all({beside: text, target: within(chain([first], pieces), CERTIFICATE)})

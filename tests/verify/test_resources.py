@@ -9,7 +9,14 @@ from pathlib import Path
 
 import pytest
 
+from exactbox.polytope.domain import box, everything
+from exactbox.polytope.errors import BudgetError
+from exactbox.polytope.rational import exact
+from exactbox.polytope.region import region_at
 from exactbox.verify import check, check_enumeration
+from exactbox.verify.certificate import write_certificate
+from exactbox.verify.tree_certificate import write_enumeration
+from tests.nets import random_mlp
 from tests.source_tree import REPOSITORY
 from tests.verify import tree_cases
 from tests.verify.cases import battery, outcome, run
@@ -66,6 +73,23 @@ def test_more_regions_than_stated_are_not_followed() -> None:
     tree = tree_cases.battery()["space"]
     fewer = tree.stating(lambda statement: statement.update(regions=1))
     assert fewer.outcome().code == 1 and "more than" in fewer.outcome().reason
+
+
+def test_what_the_checker_does_not_read_is_refused_when_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And nothing is left of it."""
+    program = random_mlp([2, 4, 2], 0)
+    region = region_at(program, exact([1, 2]), everything(2))
+    for name, most in (("MAX_BYTES", 500), ("MAX_SIZE", 3), ("MAX_VECTOR_BITS", 20), ("MAX_LINE", 50)):
+        with monkeypatch.context() as patch:
+            patch.setattr(check, name, most)
+            with pytest.raises(BudgetError, match="check"):
+                write_enumeration(tmp_path / "r", program, box([-1, -1], [1, 1]))
+            if name != "MAX_LINE":
+                with pytest.raises(BudgetError, match="check"):
+                    write_certificate(tmp_path / "c", region)
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.slow
