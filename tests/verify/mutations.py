@@ -100,7 +100,8 @@ ABSENT: dict[str, Callable[[None], object]] = {
 }
 
 
-def _changes(value: Any) -> dict[str, Callable[[Any], object]]:
+def changes_of(value: Any) -> dict[str, Callable[[Any], object]]:
+    """Return the changes of a value by name."""
     match value:
         case dict():
             return OBJECTS
@@ -146,7 +147,7 @@ def mutants(case: Case) -> Iterator[Mutant]:
         for path, value in nodes(root, (name,)):
             if any(path[: len(prefix)] == prefix for prefix in skipped):
                 continue
-            for change, apply in _changes(value).items():
+            for change, apply in changes_of(value).items():
                 other = apply(value)
                 if other != value or type(other) is not type(value):
                     yield Mutant(path, change, replaced(case, path, other))
