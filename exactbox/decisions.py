@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -106,20 +107,33 @@ def plan_decision(
 def _row(program: Program, row: int | None) -> tuple[tuple[int, ...], int, str]:
     """Return the outputs of one row, how many rows there are, and the layout in words.
 
-    The classes lie along the last axis, or along the only axis that is longer than 1, unless that is the batch's.
+    The classes lie along the last axis, or along the only axis that is longer than 1, unless that is the batch's; a
+    tail that normalises the entries of several last axes by one sum compares all of these.
     """
     shape = program.output.shape
     long_axes = [axis for axis, n in enumerate(shape) if n != 1]
     classes = long_axes[0] if len(long_axes) == 1 and (long_axes[0] > 0 or len(shape) == 1) else -1
-    width = shape[classes] if shape else 1
+    first = _together(program)
+    width = math.prod(shape[first:]) if first is not None else shape[classes] if shape else 1
     rows = program.output_size // width if width else 0
-    layout = f"the output {program.output.name!r} of shape {list(shape)} holds {rows} rows of {width}"
+    moved = program.head.moved
+    own = list(shape if moved is None or program.head.shape is None else program.head.shape)
+    along = "" if moved is None else f" along its axis {moved}"
+    layout = f"the output {program.output.name!r} of shape {own} holds {rows} rows of {width}{along}"
     chosen = row or 0
     if rows and not 0 <= chosen < rows:
         raise InputError(f"output row {chosen}: {layout}, counted from 0")
     if rows > 1 and row is None:
         return tuple(range(program.output_size)), rows, layout
     return tuple(range(chosen * width, (chosen + 1) * width)), rows, layout
+
+
+def _together(program: Program) -> int | None:
+    """Return the first of several last axes over which the model's tail takes one sum, or None."""
+    head, rank = program.head, len(program.output.shape)
+    over = next((step.over for step in reversed(head.steps) if step.over), ())
+    several = len(over) > 1 and over == tuple(range(rank - len(over), rank))
+    return over[0] if several and head.rule == "none" and head.moved is None else None
 
 
 def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:

@@ -26,8 +26,14 @@ NAMED = with_output((1, 3), Head((HeadStep("Softmax"),), "none", "first", ("cat"
         ((3,), Head(), "argmax", (0, 1, 2), "assumed"),
         ((2, 1), Head(), "none", (0, 1), "holds 2 rows of 1"),
         ((), Head(), "none", (0,), "regression value"),
+        ((1, 2, 3), Head((HeadStep("Softmax", "", 11, (), (1, 2)),)), "argmax", tuple(range(6)), "over 6 outputs"),
+        ((2, 3), Head((HeadStep("Softmax", "", 11, (), (0, 1)),)), "argmax", tuple(range(6)), "over 6 outputs"),
+        ((2, 2, 3), Head((HeadStep("Softmax", "", 11, (), (1, 2)),)), "none", tuple(range(12)), "holds 2 rows of 6"),
+        ((1, 2, 3), Head((HeadStep("Softmax", "", 13, (), (2,)),)), "none", tuple(range(6)), "holds 2 rows of 3"),
+        ((1, 3, 2), Head((HeadStep("Softmax", "", 13, (), (1,)),), shape=(1, 2, 3), moved=1), "none", tuple(range(6)),
+         "of shape [1, 2, 3] holds 3 rows of 2 along its axis 1"),
     ],
-)
+)  # fmt: skip
 def test_without_a_word_from_the_user(
     shape: tuple[int, ...], head: Head, rule: str, outputs: tuple[int, ...], said: str
 ) -> None:
