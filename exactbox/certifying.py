@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from exactbox import across
 from exactbox.boxes import DomainRead, ball, box_between, check_inside, everywhere
 from exactbox.categories import load_for
 from exactbox.decisions import DecisionPlan, plan_decision
@@ -22,7 +23,9 @@ from exactbox.measures import Geometry, geometry
 from exactbox.nearest import Distances, distances
 from exactbox.polytope import facets
 from exactbox.polytope import opinion as opinions
+from exactbox.polytope.boxes.radius import Held
 from exactbox.polytope.decision import Decision, decide, decision_rows, lost_ties
+from exactbox.polytope.distance import Norm
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.opinion import Opinion
@@ -65,6 +68,9 @@ class Certified:
         target: the explained output, or None.
         minimal: the verdict on every row of the region, or None.
         distances: to the boundaries of the region and of the decision, or None.
+        held: by norm, how far the decision is proved to hold across the borders of regions, or None; proved by rigorous
+            enclosures, of which the certificate knows nothing.
+        shared: whether other regions contain the input too; None where that is left open.
         geometry: how large the region is, or None.
         opinion: what a second solver says about the facets, or None; it changes nothing.
         skipped: why a part is None, by its name.
@@ -80,6 +86,8 @@ class Certified:
     target: int | None
     minimal: Minimal | None = None
     distances: Distances | None = None
+    held: Mapping[Norm, Held] | None = None
+    shared: bool | None = None
     geometry: Geometry | None = None
     opinion: Opinion | None = None
     skipped: Mapping[str, str] = field(default_factory=dict)
@@ -243,7 +251,8 @@ def certify(
     decided = _decide(plan, region)
     explained = _target(plan, decided, target)
     found = Certified(loaded, read, where, plan, region, decided, explained, asked=target is not None)
-    return _with_opinion(_with_geometry(found, minimal, measure, heard), opinion_seconds, heard)
+    found = _with_neighbours(_with_geometry(found, minimal, measure, heard), measure, heard)
+    return _with_opinion(found, opinion_seconds, heard)
 
 
 def row_count(program: Program) -> int:
@@ -345,6 +354,16 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
         found = replace(found, geometry=geometry(found.minimal)) if found.minimal is not None else found
     reasons = {"distances": no_distances, "minimal": no_facets, "geometry": no_facets and "facets are not known"}
     return replace(found, skipped={name: reason for name, reason in reasons.items() if reason})
+
+
+def _with_neighbours(found: Certified, measure: bool | None, heard: Watcher) -> Certified:
+    """Add what is said across the borders of regions."""
+    found = replace(found, shared=across.shared(found))
+    reason = across.why_not_held(found, measure)
+    if reason:
+        return replace(found, skipped={**found.skipped, "held": reason})
+    heard.begin("radius")
+    return replace(found, held=across.find_held(found, measure))
 
 
 def _with_opinion(found: Certified, seconds: float, heard: Watcher) -> Certified:

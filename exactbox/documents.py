@@ -6,6 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
+from exactbox.across import EVIDENCE, shared_words
 from exactbox.certifying import Certified, row_count
 from exactbox.findings import binding_words, name_row, nearest, not_claimed, row_counts
 from exactbox.loading import Model
@@ -32,6 +33,7 @@ def document(found: Certified) -> Document:
         "decision": _decision(found),
         "region": _region(found),
         "distances": _distances(found),
+        "held": _held(found),
         "explanation": _explanation(found),
         "opinion": None if found.opinion is None else _opinion(found, found.opinion),
         "skipped": dict(found.skipped),
@@ -135,6 +137,7 @@ def _region(found: Certified) -> Document:
     return {
         "units": found.program.unit_count,
         "rows": row_count(found.program),
+        "others_contain_the_input": found.shared,
         "pattern": [part.tolist() for part in found.region.pattern.winners],
         "rows_by_verdict": None if counts is None else dict(vars(counts)),
         "nearest": near,
@@ -170,6 +173,14 @@ def _distances(found: Certified) -> Document | None:
     }
 
 
+def _held(found: Certified) -> Document | None:
+    """How far the decision holds across the borders of regions; a radius of null is the whole domain."""
+    if found.held is None:
+        return None
+    radii: Document = {norm: number(one.radius) for norm, one in found.held.items()}
+    return {**radii, "evidence": EVIDENCE, "in_certificate": False}
+
+
 def _distance(found: Certified, one: Distance) -> Document:
     binding = binding_words(found, one) or None
     squared = one.norm == "l2"
@@ -191,4 +202,5 @@ def _explanation(found: Certified) -> Document | None:
         "coef": floats(found.weights),
         "coef_exact": [exact_text(value) for value in found.weights.fractions()],
         "contributions": floats(found.contributions),
+        "note": shared_words(found) or None,
     }

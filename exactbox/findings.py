@@ -118,7 +118,9 @@ def not_claimed(found: Certified) -> list[str]:
     said += replaced_words(found.program)
     if len(found.stated) < found.program.output_size:
         said.append(_unstated(found))
-    said.append("anything outside the region and its domain")
+    beyond = found.held is not None and any(one.radius != 0 for one in found.held.values())
+    known = ", but for the distances across the borders of regions, of which no certificate speaks" if beyond else ""
+    said.append(f"anything outside the region and its domain{known}")
     if found.plan.rule == "none":
         said.append("a decision: none is stated")
     said.append("that the program is this ONNX file: that is the importer's word; check --model lowers it again")

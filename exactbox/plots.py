@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from exactbox.across import shared_words
 from exactbox.certifying import Certified
 from exactbox.files import write_whole
 from exactbox.findings import logit_words
@@ -88,11 +89,12 @@ def picture_of(found: Certified, wanted: str | None = None) -> Picture:
     """
     explained = found.plan.name(found.target or 0)
     decided = f" (decided: {found.class_name})" if found.class_name not in (None, explained) else ""
+    words = f"{explained}: {logit_words(found)}; computed exactly, drawn rounded"
     origin = "; ".join(Path(part).name for part in found.input.origin.split("; "))
     ports = found.program.inputs
     return Picture(
         f"{explained}{decided}: {Path(found.model.path).name} at {origin}",
-        f"{explained}: {logit_words(found)}; computed exactly, drawn rounded",
+        "\n".join(filter(None, (words, shared_words(found)))),
         found.input_names,
         found.input.point.to_float(),
         found.weights.to_float(),

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from fractions import Fraction
 from typing import Any
 
+from exactbox.across import held_words, shared_words
 from exactbox.certifying import Certified, row_count
 from exactbox.findings import (
     binding_words,
@@ -145,8 +146,9 @@ def _decision(found: Certified) -> str:
 def _region(found: Certified) -> list[str]:
     units, rows = found.program.unit_count, row_count(found.program)
     lines = [f"{units} units, {rows} rows; full-dimensional within the domain; one affine map holds on all of it"]
-    if found.distances is not None and found.distances.region["linf"].value == 0:
-        lines.append("the input lies on its boundary: other regions contain it too (exactbox.regions_at lists them)")
+    if found.shared is not False:
+        contain = "contain" if found.shared else "may contain"
+        lines.append(f"the input lies on its boundary: other regions {contain} it too (exactbox.regions_at lists them)")
     counts = row_counts(found)
     if counts is None:
         return [*lines, f"facets: {found.skipped['minimal']}"]
@@ -176,14 +178,16 @@ def _size(found: Geometry) -> list[str]:
 
 
 def _distances(found: Certified) -> list[str]:
+    beyond = [words for words in (held_words(found),) if words]
     if found.distances is None:
-        return [found.skipped["distances"]]
+        return [found.skipped["distances"], *beyond]
     lines = [f"to the region's boundary: {_norms(found.distances.region)}"]
     if found.distances.decision:
-        lines.append(f"the decision is proved to hold closer than: {_norms(found.distances.decision)}")
+        within = _norms(found.distances.decision)
+        lines.append(f"within the region the decision is proved to hold closer than: {within}")
         first = binding_words(found, found.distances.decision["linf"])
         lines += [f"first there: {first}"] if first else []
-    return lines
+    return [*lines, *beyond]
 
 
 def _opinion(found: Certified) -> str:
@@ -243,6 +247,7 @@ def _features(found: Certified) -> list[str]:
         return [f"no output is explained; {spelled('target=K', '--target K')} chooses one"]
     width = min(max(len(one.name) for one in every), 40)
     lines = [f"of {found.plan.name(found.target or 0)}: {logit_words(found)}"]
+    lines += [words for words in (shared_words(found),) if words]
     lines.append(f"{'':{width}}  {'value':>12}  {'weight':>12}  {'contribution':>12}")
     for one in every:
         numbers = (short_exact(one.value, 12), decimal_text(one.weight), decimal_text(one.contribution))

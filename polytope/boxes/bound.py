@@ -32,9 +32,16 @@ ENTRIES = 1 << 22
 """How many entries of the largest vector are held at once."""
 
 
+MOVING = 16
+"""What handling one entry of a vector costs, in multiplications of a matrix product (measured)."""
+
+NOTHING = Enclosure(np.zeros((0, 1)), np.zeros((0, 1)))
+"""Stands for a vector that was let go."""
+
+
 @dataclass
 class Work:
-    """A budget of multiplications."""
+    """A budget in the unit of ``costs``."""
 
     left: int
 
@@ -98,9 +105,9 @@ def frame(domain: Domain, point: Rationals) -> Frame:
 
 
 def costs(program: Program) -> tuple[int, ...]:
-    """Return, by position, how many multiplications one pass up to that vector takes."""
+    """Return, by position, what one pass up to that vector costs, in multiplications of a matrix product."""
     own = (
-        item.weight.size * item.rows if isinstance(item, MatMul) else size
+        MOVING * size + (item.weight.size * item.rows if isinstance(item, MatMul) else 0)
         for item, size in zip(program.instructions, program.sizes, strict=True)
     )
     return tuple(accumulate(own))
@@ -126,7 +133,10 @@ def lower_bounds(program: Program, ball: Ball, rows: FloatArray, work: Work) -> 
 
 @dataclass(eq=False)
 class _Pass:
-    """One pass over the program: an enclosure of every vector on the ball, and a relaxation of every ``Max``."""
+    """One pass over the program: an enclosure of every vector on the ball, and a relaxation of every ``Max``.
+
+    Of vectors that no later instruction reads only those of a ``Max`` are kept: the way back needs their sizes.
+    """
 
     program: Program
     ball: Ball
@@ -135,17 +145,24 @@ class _Pass:
     relaxed: dict[int, Relaxation] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        spent = costs(self.program)
+        price = costs(self.program)
         for position, item in enumerate(self.program.instructions):
-            if not isinstance(item, Max):
+            if isinstance(item, Max):
+                self.values.append(self._maximum(position, item, price[item.src]))
+            else:
                 self.values.append(enclosed.step(self.program, position, self.values, self.ball.box))
-                continue
-            source = interval(self.values[item.src])
-            wanted = _open_sources(source, item.groups)
-            if self.work.take(2 * len(wanted) * spent[item.src]):
-                source = self._tightened(item.src, source, wanted)
-            self.relaxed[position] = relax(source, item.groups)
-            self.values.append(enclosure(maximum(source, item.groups)))
+            for spent in self.program.spent[position]:
+                if not isinstance(self.program.instructions[spent], Max):
+                    self.values[spent] = NOTHING
+
+    def _maximum(self, position: int, unit: Max, price: int) -> Enclosure:
+        """Relax a ``Max``, between better bounds of its source where the budget admits them, and enclose it."""
+        source = interval(self.values[unit.src])
+        wanted = _open_sources(source, unit.groups)
+        if self.work.take(2 * len(wanted) * price):
+            source = self._tightened(unit.src, source, wanted)
+        self.relaxed[position] = relax(source, unit.groups)
+        return enclosure(maximum(source, unit.groups))
 
     def _tightened(self, position: int, source: Interval, wanted: IndexArray) -> Interval:
         """Intersect the bounds of some entries of a vector with those by backward substitution."""

@@ -17,8 +17,8 @@ from exactbox.polytope.float_constants import FloatArray
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, from_fractions
 
-STEPS = 18
-"""How many radii are tried in one norm at most."""
+STEPS, FEWEST = 18, 8
+"""How many radii are tried in one norm at most, and where one pass is dear."""
 
 SMALLEST, LARGEST = 2.0**-600, 2.0**600
 """Radii between which the search stays."""
@@ -40,8 +40,8 @@ class Held:
 
 
 def least_cost(program: Program) -> int:
-    """Return how many multiplications the search takes at least: a pass forwards and one back for every radius."""
-    return 2 * costs(program)[-1] * (STEPS + 1)
+    """Return what a search costs at least (the unit of ``costs``): a pass forwards and one back for every radius."""
+    return 2 * costs(program)[-1] * (FEWEST + 1)
 
 
 def held(
@@ -56,13 +56,16 @@ def held(
         gaps: shape (outputs, b), exact weights of the functionals of the outputs that are all positive exactly where
             the decision holds strictly.
         margin: the smallest gap at the point.
-        work: multiplications to spend. L1 and L2 are searched where it admits three searches; else they have the
-            radius of L-infinity, which no other norm falls below.
+        work: what to spend, in the unit of ``costs``, at least ``least_cost``. L1 and L2 are searched where it admits
+            three searches; else they have the radius of L-infinity, which no other norm falls below.
     """
     if margin <= 0:
         return {norm: Held(norm, Fraction(0)) for norm in NORMS}
     seen = frame(domain, point)
-    share = Work(work // (len(NORMS) * (STEPS + 1)))
+    one_pass = 2 * costs(program)[-1]
+    every = len(NORMS) * least_cost(program) <= work
+    steps = min(STEPS, work // (one_pass * (len(NORMS) if every else 1)) - 1)
+    share = Work(work // (len(NORMS) * (STEPS + 1)) - one_pass)
 
     def least_gap(radius: Fraction | None, norm: Norm) -> float:
         return float(lower_bounds(program, seen.ball(radius, norm), gaps, replace(share)).min(initial=np.inf))
@@ -70,12 +73,12 @@ def held(
     if np.isfinite([seen.bounds.low, seen.bounds.high]).all() and least_gap(None, "linf") > 0:
         return {norm: Held(norm, None) for norm in NORMS}
     size = float(from_fractions([margin]).to_float()[0])
-    nearest = _search(partial(least_gap, norm="linf"), Fraction(0), _scale(seen), size)
+    nearest = _search(partial(least_gap, norm="linf"), Fraction(0), _scale(seen), size, steps)
     found: dict[Norm, Held] = {"linf": Held("linf", nearest)}
     for norm in ("l1", "l2"):
         larger = nearest
-        if nearest and len(NORMS) * least_cost(program) <= work:
-            larger = _search(partial(least_gap, norm=norm), nearest, 4 * float(nearest), size)
+        if nearest and every:
+            larger = _search(partial(least_gap, norm=norm), nearest, 4 * float(nearest), size, steps)
         found[norm] = Held(norm, larger)
     return found
 
@@ -90,7 +93,9 @@ def three_digits(value: float) -> Fraction:
     return Fraction(round(value * 10.0**-power)) * Fraction(10) ** power
 
 
-def _search(gap: Callable[[Fraction], float], least: Fraction, start: float, margin: float) -> Fraction:
+def _search(
+    gap: Callable[[Fraction], float], least: Fraction, start: float, margin: float, steps: int
+) -> Fraction:
     """Return the largest radius that was tried with a positive gap, or ``least``, whose gap is known to be positive.
 
     The gap falls with the radius, mostly ever faster, so the chord between a radius that was proved and one that was
@@ -99,7 +104,7 @@ def _search(gap: Callable[[Fraction], float], least: Fraction, start: float, mar
     proved, at_proved = float(least), margin
     failed, at_failed = math.inf, -math.inf
     radius = start
-    for _ in range(STEPS):
+    for _ in range(steps):
         if not SMALLEST < radius < LARGEST or failed <= NEAR_ENOUGH * proved:
             break
         tried = three_digits(radius)

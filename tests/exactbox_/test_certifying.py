@@ -236,7 +236,7 @@ def test_stages_are_told(iris: Model) -> None:
             heard.append(text)
 
     certify(iris, IRIS_ROW, row=0, watcher=Ear())
-    assert heard == ["region", "distances", "facets"]
+    assert heard == ["region", "distances", "facets", "radius"]
 
 
 def test_refused_model(shared_models: Path) -> None:
