@@ -10,11 +10,12 @@ those of its classes PWL, AFFINE and CONST are counted by kind, and each that do
 
 from __future__ import annotations
 
+import argparse
 import sys
 import tempfile
 import warnings
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -84,12 +85,15 @@ def classified(found: Mapping[str, Outcome], rows: Rows) -> list[str]:
     return lines
 
 
-def main(arguments: Sequence[str]) -> None:
+def main() -> None:
     """Print the table."""
-    rows = stated_inputs(Path(arguments[0])) if arguments else {}
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("cases", nargs="?", type=Path, help="the table that names cases")
+    table_of_cases: Path | None = parser.parse_args().cases
+    rows = {} if table_of_cases is None else stated_inputs(table_of_cases)
     found = outcomes(rows)
     print("\n".join([*table(found), *totals(found), *(classified(found, rows) if rows else [])]))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()

@@ -7,7 +7,7 @@ that no region is missing. Memory is the whole process, with all that it imports
 
 Nets are files with arrays ``W0, b0, W1, b1, ...`` (see ``--nets``), or random ones of the given sizes. Example:
 
-    python -m benchmarks.bench_enumerate --nets ../shared/nets --peers peers/bin/python 2-64-64-2 3-16-16-2
+    python benchmarks/bench_enumerate.py --nets ../shared/nets --peers peers/bin/python 2-64-64-2 3-16-16-2
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.peers import PEERS
 

@@ -6,7 +6,7 @@ on: the square [-1, 1]^2 (affinitree, regioncam) or the plane (relucent, parx). 
 regions: on generic nets all of them agree. The nets are made here, from seeds; every weight is a float32 number.
 
     python -m venv peers && peers/bin/pip install affinitree regioncam relucent[torch] parx
-    python -m benchmarks.bench_low_bit --peers peers/bin/python
+    python benchmarks/bench_low_bit.py --peers peers/bin/python
 
 What does not install by pip is not asked: SplineCam, nnenum and edge subdivision are no packages; pysyrenn is the
 client of a server that is to be built from its source.
@@ -34,6 +34,9 @@ from exactbox.polytope.domain import Domain, box, everything
 from exactbox.polytope.enumeration import enumerate_regions
 from exactbox.polytope.program import Program
 from exactbox.verify.tree_certificate import write_enumeration
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from tests.nets import mlp
 from tests.polytope.region_oracle import Point, area, clip
 

@@ -39,6 +39,9 @@ from exactbox.polytope.program import MatMul, Program, Shift
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rational import exact as read
 from exactbox.polytope.ties import pattern_at
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 from tests.nets import random_mlp
 
 FloatArray = npt.NDArray[np.float64]

@@ -27,6 +27,7 @@ import onnx
 from onnx import helper, numpy_helper
 
 Array = npt.NDArray[np.float32]
+Image = Callable[[Sequence[int]], Array]
 WALL = 600
 
 
@@ -180,7 +181,7 @@ def noise(shape: Sequence[int]) -> Array:
     return np.random.default_rng(1).random(tuple(shape)).astype(np.float32)
 
 
-def flat(value: float) -> Callable[[Sequence[int]], Array]:
+def flat(value: float) -> Image:
     """Return images of one value."""
     return lambda shape: np.full(tuple(shape), value, dtype=np.float32)
 
@@ -193,7 +194,7 @@ def framed(shape: Sequence[int]) -> Array:
     return image
 
 
-CASES: dict[str, tuple[Callable[[], onnx.ModelProto], Callable[[Sequence[int]], Array], str]] = {
+CASES: dict[str, tuple[Callable[[], onnx.ModelProto], Image, str]] = {
     "CNN 256x256": (cnn, noise, ""),
     "CNN 256x256 white": (cnn, flat(1.0), ""),
     "CNN 256x256 black": (cnn, flat(0.0), ""),

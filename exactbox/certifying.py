@@ -333,9 +333,10 @@ def _target(plan: DecisionPlan, decided: Decision | None, target: int | str | No
 def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None, heard: Watcher) -> Certified:
     """Add what costs more: distances and facets, each where it is asked for or cheap."""
     rows, inputs = row_count(found.program), found.program.input_size
-    size = f"{rows} rows and {inputs} inputs exceed the budget"
-    rivals = 0 if found.decision is None else len(found.decision.outputs)
-    dear = max(rows, rivals) * inputs > DISTANCE_BUDGET
+    rivals = 0 if found.decision is None else len(found.decision.outputs) - 1
+    compared = f", {rivals} rivals" if rivals > rows else ""
+    size = f"{rows} rows{compared} and {inputs} inputs exceed the budget"
+    dear = max(rows, rivals) * inputs > DISTANCE_BUDGET or rivals > max(1, most_rows(found.program))
     no_distances = _why_not(measure, dear, f"{size}: {spelled('measure=True', '--distances')} does compute them")
     if not no_distances and not found.domain.domain.is_box:
         no_distances = "the closed form needs a box domain"

@@ -15,7 +15,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.facets import minimal
 from exactbox.polytope.pattern import Pattern, winning
-from exactbox.polytope.program import Program
+from exactbox.polytope.program import Max, Program
 from exactbox.polytope.rational import Rationals, concatenate, from_fractions
 from exactbox.polytope.rows import Rows, RowSource, join
 from exactbox.polytope.ties import directed_pattern, pattern_at
@@ -94,7 +94,16 @@ class Region:
 
     def contains(self, point: Rationals) -> bool:
         """Decide exactly whether a point (d,) lies in the closed region."""
-        return self.domain.contains(point) and not np.any(self.rows.slack(point).num < 0)
+        if not self.domain.contains(point):
+            return False
+        column = point.reshape(-1, 1)
+        for position, instruction, values in exact.live(self.program):
+            values[position] = exact.affine_step(instruction, values, column, self.winners.get(position))
+            if isinstance(instruction, Max):
+                best = exact.maximum(values[instruction.src], instruction.groups)
+                if np.any(best.num != values[position].num):
+                    return False
+        return True
 
     def neighbor(self, facet: int) -> Region | None:
         """Return the region beyond a facet, or None where the facet belongs to the domain.
