@@ -371,7 +371,7 @@ def _shift(source: Enclosure, offset: Constants, arithmetic: Arithmetic, roundin
     size = np.abs(source.centre) + source.radius + np.abs(column) + error + _column(rounding.magnitude)
     own = _UNIT * (np.abs(centre) + offset.inexact * np.abs(column))
     radius = source.radius + own + unit * size + error
-    return _finish(centre, radius, size * (1 + unit), 3 + rounding.terms, arithmetic, 3)
+    return _finish(centre, radius, size * (1 + unit) / rounding.share, 3 + rounding.terms, arithmetic, 3)
 
 
 def _scale(source: Enclosure, factor: Constants, arithmetic: Arithmetic, rounding: Rounding) -> Enclosure:

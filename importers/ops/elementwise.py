@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -188,12 +189,26 @@ def total(call: Call) -> Data:
     """Sum or mean of any number of operands."""
     given, shape = peers(call)
     values = [real(call, value) for value in given]
-    result = call.builder.data(values[0]).broadcast(shape)
+    result, rounding = call.builder.data(values[0]).broadcast(shape), any_order(len(values))
     for value in values[1:]:
-        result = plus(call, result, value, shape)
+        if isinstance(value, Constant):
+            own = replace(rounding, operand_error=value.error)
+            result = call.builder.shift(result, value.rationals(), own)
+        else:
+            result = plus(call, result, value, shape, rounding=rounding)
     if call.node.op == "Mean" and len(values) > 1:
         result = call.builder.scale(result, from_fractions([Fraction(1, len(values))], ()), Rounding(terms=2))
     return result
+
+
+def any_order(count: int) -> Rounding:
+    """Describe each addition of a sum of n tensors so that their errors cover the sum in any order.
+
+    Such a sum is off by at most gamma(n - 1) sum |x_i|, and each of its partial sums is at most (1 + gamma) sum |x_i|
+    (Higham, Accuracy and Stability of Numerical Algorithms, 2002, section 4.2). Each |x_i| is in the magnitude of one
+    of the n - 1 additions, which are given gamma(n - 1) each, and an equal share of the format's range.
+    """
+    return Rounding(terms=max(count - 2, 0), share=1 / max(count - 1, 1))
 
 
 @lowers("Relu")

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from exactbox.importers.call import Call
-from exactbox.importers.ops.elementwise import operand_rounding, real
+from exactbox.importers.ops.elementwise import any_order, operand_rounding, real
 from exactbox.importers.ops.movement import choose
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import NEVER_WINS, Constant, Data, Value
@@ -163,7 +163,8 @@ def _summed(call: Call, value: Value, slots: IndexArray, updates: Data) -> Data:
     flat = updates.index.ravel()
     for column in slots.T:
         index = np.where(column == _UNWRITTEN, CONSTANT_ZERO, flat[column])
-        total = call.builder.add(total, Data(updates.srcs, index.reshape(value.shape), updates.dtype))
+        part = Data(updates.srcs, index.reshape(value.shape), updates.dtype)
+        total = call.builder.add(total, part, any_order(slots.shape[1] + 1))
     return total
 
 

@@ -175,6 +175,8 @@ LARGE = [
      {"w": np.full((4, 1), 0.5)}),
     ("MatMul", [node("MatMul", ["x", "w"], ["t"])], {"w": np.array([[1.0], [1], [-1], [-1]])}),
     ("Mean", [node("Mean", ["x", "x"], ["s"]), node("MatMul", ["s", "w"], ["t"])], {"w": np.eye(4)[:, :1]}),
+    ("Sum", [node("Neg", ["x"], ["m"]), node("Sum", ["x", "m", "x", "m"], ["s"]), node("Sum", ["x", "x", "m"], ["r"]),
+             node("Add", ["s", "r"], ["q"]), node("MatMul", ["q", "w"], ["t"])], {"w": np.eye(4)[:, :1]}),
     ("NegativeLogLikelihoodLoss", [
         node("NegativeLogLikelihoodLoss", ["x", "labels", "w"], ["v"], reduction="mean"),
         node("Unsqueeze", ["v", "both64"], ["t"])], {"labels": np.array([2]), "w": np.full(4, 10.0)}),
