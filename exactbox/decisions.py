@@ -140,7 +140,8 @@ def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:
     head = program.head
     mixed = f"the entries of output {program.output.name!r} are different functions of their logits and do not compare"
     if MIXED in head.ops and rule in ("argmax", "argmin"):
-        raise InputError(f"decision {rule}: {mixed}; --decision sign looks at one of them")
+        how = spelled("decision='sign'", "--decision sign")
+        raise InputError(f"decision {rule}: {mixed}; {how} looks at one of them")
     for known in RULES:
         if rule == known:
             return known, "given"
