@@ -125,7 +125,7 @@ def ball(given: DomainRead, point: Rationals, radius: object) -> DomainRead:
     reach = size.item(0)
     low = {i: x - reach for i, x in enumerate(point.fractions())}
     high = {i: x + reach for i, x in enumerate(point.fractions())}
-    text = f"L-infinity distance at most {exact_text(reach, 20)} from the input"
+    text = f"L-infinity distance at most {exact_text(reach, 20)} from the input" if reach else "the input alone"
     return cut_at(given, low, high, text if given.domain.is_everything else f"{given.text}, and {text}")
 
 

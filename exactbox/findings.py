@@ -10,11 +10,10 @@ from exactbox.nearest import NearFacet, near_facets, row_name
 from exactbox.polytope.decision import NO_RIVAL
 from exactbox.polytope.distance import Distance
 from exactbox.polytope.program import Program
-from exactbox.polytope.rational import parse_number
 from exactbox.polytope.rows import RowSource
 from exactbox.polytope.verdicts import Dropped, Free, Same
 from exactbox.polytope.wording import spelled
-from exactbox.rounding import decimal_text, exact_text
+from exactbox.rounding import decimal_text
 
 
 @dataclass(frozen=True)
@@ -167,9 +166,3 @@ def logit_words(found: Certified) -> str:
     intercept = found.constant
     parts = [decimal_text(total), decimal_text(total - intercept), decimal_text(intercept)]
     return "{} = contributions {} + intercept {}".format(*parts)
-
-
-def short_exact(value: Fraction, limit: int = 24) -> str:
-    """Write a number as a short decimal where that is exact, else as a fraction, else as a rounded decimal."""
-    decimal = decimal_text(value, min(limit, 9))
-    return decimal if parse_number(decimal) == value else exact_text(value, limit)

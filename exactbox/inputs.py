@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from exactbox.columns import by_port, split_named
 from exactbox.polytope.errors import InputError
@@ -128,7 +129,7 @@ def sample_of(table: Table, port: Port, row: int | None) -> Table:
     if row is None and chosen.values.ndim > 0 and fits(chosen.values.shape[1:], port):
         if len(chosen.values) == 1:
             return chosen.row(0)
-        how = spelled("row=I", "--row I")
+        how = spelled("row=I", "--row I") + (f" or as {table.origin}:I" if Path(table.origin).is_file() else "")
         raise InputError(f"{table.origin}: holds {len(chosen.values)} samples; choose one with {how} (0-based)")
     raise InputError(_misfit(chosen, port))
 

@@ -20,7 +20,6 @@ from exactbox.findings import (
     nearest,
     not_claimed,
     row_counts,
-    short_exact,
     tie_words,
 )
 from exactbox.importers.onnx_model import Model as ImportedModel
@@ -250,7 +249,7 @@ def _features(found: Certified) -> list[str]:
     lines += [words for words in (shared_words(found),) if words]
     lines.append(f"{'':{width}}  {'value':>12}  {'weight':>12}  {'contribution':>12}")
     for one in every:
-        numbers = (short_exact(one.value, 12), decimal_text(one.weight), decimal_text(one.contribution))
+        numbers = (decimal_text(one.value, 9), decimal_text(one.weight), decimal_text(one.contribution))
         lines.append(f"{one.name[:width]:{width}}  " + "  ".join(f"{text:>12}" for text in numbers))
     if size > len(every):
         lines.append(f"and {size - len(every)} more; --json has all, exactly")

@@ -71,6 +71,8 @@ class Table:
         Raises:
             InputError: there is no such row.
         """
+        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+            raise InputError(f"{self.origin}: row: expected a whole number, got {index!r}")
         if self.values.ndim == 0 or not 0 <= index < len(self.values):
             count = len(self.values) if self.values.ndim else 1
             raise InputError(f"{self.origin}: row {index} does not exist; rows count from 0 and there are {count}")
@@ -148,6 +150,9 @@ def table_of(given: object, origin: str, names: Sequence[str] = ()) -> Table:
     frame = _frame(given, origin)
     if frame is not None:
         return frame
+    if isinstance(given, np.ma.MaskedArray) and np.ma.getmaskarray(given).any():
+        place = tuple(int(i) for i in np.argwhere(np.ma.getmaskarray(given))[0])
+        raise InputError(f"{origin}: entry {place} is masked: give a number")
     if isinstance(given, np.ndarray) and cast(AnyArray, given).dtype.kind in "iuf":
         return Table(origin, cast(AnyArray, given))
     try:

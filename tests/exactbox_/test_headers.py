@@ -340,6 +340,25 @@ def test_numbers_as_names_are_places(kind: str, loaded: Model) -> None:
         point(loaded, moved)
 
 
+def test_gaps_and_rows_that_are_none(loaded: Model, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"entry \(1,\) is masked"):
+        point(loaded, np.ma.MaskedArray([1.0, 2.0, 3.0], mask=[False, True, False]), None)
+    assert point(loaded, np.ma.MaskedArray([1.0, 2.0, 3.0], mask=False), None) == [1, 2, 3]
+    path = written(tmp_path, "1,2,3\n4,5,6")
+    for row in ("1", 1.0, True):
+        with pytest.raises(InputError, match="row: expected a whole number"):
+            point(loaded, path, row)  # type: ignore[arg-type]
+
+
+def test_a_ball_of_radius_0_is_the_input(model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    certificate = tmp_path / "a.cert.json"
+    code, out, _ = execute(capsys, "certify", model, "-i", "1/3,2,3", "--exact-input", "--eps", 0, "-o", certificate)
+    said = " ".join(out.split())
+    assert code == 0 and "domain the input alone" in said
+    assert "0.333333333" in said and " 1/3 " not in said
+    assert execute(capsys, "check", certificate, "--model", model)[0] == 0
+
+
 def test_a_row_is_not_chosen_from_one_sample(loaded: Model, tmp_path: Path) -> None:
     np.save(tmp_path / "x.npy", np.arange(3.0))
     for given in ("1,2,3", [1, 2, 3], tmp_path / "x.npy", f"{written(tmp_path, 'a,b,c' + chr(10) + '1,2,3')}:0"):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from exactbox.certifying import Certified, certify
 from exactbox.documents import document, floats, number
-from exactbox.findings import features, logit_words, nearest, not_claimed, row_counts, short_exact, tie_words
+from exactbox.findings import features, logit_words, nearest, not_claimed, row_counts, tie_words
 from exactbox.listing import counts, details, listing, region_lines
 from exactbox.loading import Model, load
 from exactbox.measures import geometry, open_sides
@@ -235,14 +235,6 @@ def test_root_is_near(square: Fraction) -> None:
     found = root(square)
     assert found * found <= square
     assert square == 0 or (found * (1 + Fraction(1, 2**40))) ** 2 >= square
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [(Fraction(1, 2), "0.5"), (Fraction(1, 3), "1/3"), (Fraction(3), "3"), (Fraction(10**30 + 1, 7**30), "44366.9")],
-)
-def test_short_numbers(value: Fraction, text: str) -> None:
-    assert short_exact(value) == text
 
 
 def test_numbers_that_no_float_holds() -> None:
