@@ -15,8 +15,11 @@ from exactbox.rounding import decimal_text
 if TYPE_CHECKING:
     from exactbox.certifying import Certified
 
-BUDGET, LARGE_BUDGET = 1 << 28, 1 << 33
+BUDGET, LARGE_BUDGET = 1 << 29, 1 << 33
 """Multiplications for the search of radii: some seconds, and some minutes where distances are asked for."""
+
+ENTRIES = 1 << 24
+"""Outputs times rivals up to which they are compared."""
 
 EVIDENCE = "rigorous enclosures, not part of the certificate"
 """What proves the radii."""
@@ -30,7 +33,10 @@ def why_not_held(found: Certified, measure: bool | None) -> str:
         return "there is nothing that could be decided otherwise"
     if measure is False:
         return "not asked for"
-    needed = least_cost(found.program)
+    rivals, outputs = max(1, len(found.decision.outputs) - 1), found.program.output_size
+    if rivals * outputs > ENTRIES:
+        return f"{rivals} rivals among {outputs} outputs are too many to bound"
+    needed = least_cost(found.program, rivals)
     if needed <= (LARGE_BUDGET if measure else BUDGET):
         return ""
     more = "" if measure else ": --distances (measure=True) spends more"

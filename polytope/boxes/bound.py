@@ -124,11 +124,10 @@ def lower_bounds(program: Program, ball: Ball, rows: FloatArray, work: Work) -> 
         shape (b,): no point of the ball has a smaller value; -inf where nothing is proved.
     """
     with np.errstate(all="ignore"):
-        found = _Pass(program, ball, Work(0)).below({len(program.instructions) - 1: rows})
+        found = _Pass(program, ball, Work(0)).outputs_below(rows)
         if np.all(found > 0) or work.left <= 0:
             return found
-        tight = _Pass(program, ball, work)
-        return np.fmax(found, tight.below({len(program.instructions) - 1: rows}))
+        return np.fmax(found, _Pass(program, ball, work).outputs_below(rows))
 
 
 @dataclass(eq=False)
@@ -177,6 +176,12 @@ class _Pass:
             low[some] = np.maximum(low[some], found[: len(some)])
             high[some] = np.minimum(high[some], -found[len(some) :])
         return Interval(low, high)
+
+    def outputs_below(self, rows: FloatArray) -> FloatArray:
+        """Bound functionals of the outputs, some at a time."""
+        last, together = len(self.program.instructions) - 1, max(1, ENTRIES // max(self.program.sizes))
+        starts = range(0, rows.shape[1], together)
+        return np.concatenate([np.zeros(0), *(self.below({last: rows[:, i : i + together]}) for i in starts)])
 
     def below(self, cotangents: dict[int, FloatArray]) -> FloatArray:
         """Bound sums of ``weights . vector`` from below over the ball: by vectors, and pulled back to the input.

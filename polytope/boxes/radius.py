@@ -39,9 +39,14 @@ class Held:
     radius: Fraction | None
 
 
-def least_cost(program: Program) -> int:
-    """Return what a search costs at least (the unit of ``costs``): a pass forwards and one back for every radius."""
-    return 2 * costs(program)[-1] * (FEWEST + 1)
+def least_cost(program: Program, functionals: int) -> int:
+    """Return what a search costs at least (the unit of ``costs``)."""
+    return _pass_cost(program, functionals) * (FEWEST + 1)
+
+
+def _pass_cost(program: Program, functionals: int) -> int:
+    """Return what one radius costs: a pass forwards, and one back for each functional."""
+    return (1 + functionals) * costs(program)[-1]
 
 
 def held(
@@ -62,8 +67,8 @@ def held(
     if margin <= 0:
         return {norm: Held(norm, Fraction(0)) for norm in NORMS}
     seen = frame(domain, point)
-    one_pass = 2 * costs(program)[-1]
-    every = len(NORMS) * least_cost(program) <= work
+    one_pass = _pass_cost(program, gaps.shape[1])
+    every = len(NORMS) * least_cost(program, gaps.shape[1]) <= work
     steps = min(STEPS, work // (one_pass * (len(NORMS) if every else 1)) - 1)
     share = Work(work // (len(NORMS) * (STEPS + 1)) - one_pass)
 
@@ -93,9 +98,7 @@ def three_digits(value: float) -> Fraction:
     return Fraction(round(value * 10.0**-power)) * Fraction(10) ** power
 
 
-def _search(
-    gap: Callable[[Fraction], float], least: Fraction, start: float, margin: float, steps: int
-) -> Fraction:
+def _search(gap: Callable[[Fraction], float], least: Fraction, start: float, margin: float, steps: int) -> Fraction:
     """Return the largest radius that was tried with a positive gap, or ``least``, whose gap is known to be positive.
 
     The gap falls with the radius, mostly ever faster, so the chord between a radius that was proved and one that was

@@ -127,6 +127,13 @@ def test_a_radius_that_is_left_out_has_a_reason(model: Model, monkeypatch: pytes
     assert not any("but for" in sentence for sentence in not_claimed(found))
 
 
+def test_many_rivals_are_not_compared_in_memory_that_nobody_granted(model: Model) -> None:
+    rows = exact([[[i % 3] for i in range(5000)]])
+    wide = Program((Port("x", (1, 1)),), (Input(1), MatMul(0, rows, 1)), Port("y", (1, 5000)))
+    found = certify(Model(model.source, wide), [1])
+    assert "4999 rivals among 5000 outputs" in found.skipped["held"]
+
+
 def test_where_enclosures_prove_nothing_that_is_said(model: Model) -> None:
     huge = mlp([([[10**300]], [0]), ([[10**300]], [0]), ([[1], [-1]], [0, 1])])
     found = certify(Model(model.source, huge), [1])
