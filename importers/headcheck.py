@@ -21,7 +21,7 @@ from exactbox.polytope.program import Program
 _SATURATED = 8.0
 _FAR = 0.5
 PLAIN_OPS = frozenset(
-    {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "Cast", "Gather", "LabelEncoder", "LinearClassifier", "ZipMap"}
+    {"ArgMax", "ArgMin", "ArrayFeatureExtractor", "Gather", "LabelEncoder", "LinearClassifier", "ZipMap"}
 )
 """Parts of a tail that pick, name or move logits, and compute nothing."""
 

@@ -244,7 +244,9 @@ def cast_tail(call: Call, given: Scores | Choice) -> Scores | Choice:
         if target not in FLOAT_TYPES:
             call.refuse(f"a cast of scores to {target}: unequal scores become equal, so that their order is lost")
         return given
-    return _renamed(call, given, cast_labels(call, given.names, given.dtype, target), target)
+    if target == given.dtype:
+        return given
+    return replace(given, labels=cast_labels(call, given.names, given.dtype, target), dtype=target)
 
 
 def _renamed(call: Call, choice: Choice, labels: tuple[str, ...], dtype: str) -> Choice:
