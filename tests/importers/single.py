@@ -16,7 +16,7 @@ Key = tuple[str, str, int]
 Maker = Callable[["Draw"], object]
 
 MAKERS: dict[tuple[str, str], Maker] = {}
-NEWEST = {"": 26, ML: 5}
+NEWEST = {"": min(26, defs.onnx_opset_version()), ML: min(5, defs.onnx_ml_opset_version())}
 """The newest sets that onnxruntime runs; an operator that is newer is drawn in its own version."""
 
 

@@ -268,7 +268,7 @@ class TestPad:
                 refused(model, tmp_path, f"crops {-low} entries off the front of an axis of {n}")
                 continue
             found = load(save(model, tmp_path))
-            assert found.confirmation.status == "confirmed"
+            assert found.confirmation.status == "confirmed" or n + min(low, 0) + min(high, 0) <= 0
             wanted = [j - low + 1 if 0 <= j - low < n else 7 for j in range(n + low + high)]
             assert value(found, numbers(n)).tolist() == wanted
 
