@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -10,6 +11,7 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,11 +29,13 @@ from exactbox.audit_groups import (
 from exactbox.audit_proof import contradictions, without_bound, without_proof
 from exactbox.categories import Rows
 from exactbox.datasets import Dataset, read_dataset, read_labels
+from exactbox.files import check_writable, write_whole
 from exactbox.fixing import fixed_texts, opened, parse_fixes
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.importers.inventory import Cost, Inventory, inventory_of
 from exactbox.importers.limits import Limits
 from exactbox.loading import given_class_names
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max
 from exactbox.polytope.wording import spelled
@@ -104,6 +108,10 @@ class Audit:
     measured: str
     unproved: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        flips = f"{int(self.flipped.sum())} flips" if self.decides else "nothing is decided"
+        return brief(self, [repr(self.inventory.file.path), f"{self.count} samples of {self.origin}", flips])
+
     @property
     def notes(self) -> tuple[str, ...]:
         """What was done about categories, in sentences."""
@@ -118,6 +126,39 @@ class Audit:
     def decides(self) -> bool:
         """Whether the model decides anything."""
         return self.bench.plan.rule != "none"
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return everything as data for JSON."""
+        from exactbox.audit_report import document
+
+        return document(self)
+
+    def save(self, path: str | os.PathLike[str]) -> str:
+        """Write every sample and the summary as one JSON document; returns the path.
+
+        Raises:
+            InputError: the file cannot be written.
+        """
+        target = Path(path)
+        check_writable(target)
+        text = json.dumps(self.as_dict(), ensure_ascii=False, allow_nan=False) + "\n"
+        write_whole(target, lambda to: to.write_text(text, encoding="utf-8"))
+        return str(target)
+
+    def plot(self, path: str | os.PathLike[str]) -> str:
+        """Draw margins, or differences, against float bounds as .png or .svg; returns the path.
+
+        Raises:
+            InputError: another ending, no matplotlib, or the file cannot be written.
+        """
+        from exactbox.audit_plot import draw_audit
+        from exactbox.plots import require_matplotlib
+
+        target = Path(path)
+        check_writable(target, ".png", ".svg")
+        require_matplotlib()
+        draw_audit(self, target)
+        return str(target)
 
     def flips(self, way: int) -> Bools | None:
         """Where the deployed decision, head included, is not the exact one; None where the runtime did not run."""

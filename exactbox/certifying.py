@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -16,6 +17,7 @@ from exactbox import across
 from exactbox.boxes import DomainRead, ball, box_between, check_inside, everywhere
 from exactbox.categories import load_for
 from exactbox.decisions import DecisionPlan, plan_decision
+from exactbox.files import check_writable
 from exactbox.fixing import pinned
 from exactbox.inputs import InputRead
 from exactbox.loading import Model, fitted
@@ -24,6 +26,7 @@ from exactbox.nearest import Distances, distances
 from exactbox.polytope import facets
 from exactbox.polytope import opinion as opinions
 from exactbox.polytope.boxes.radius import Held
+from exactbox.polytope.brief import brief
 from exactbox.polytope.decision import Decision, decide, decision_rows, lost_ties
 from exactbox.polytope.distance import Norm
 from exactbox.polytope.domain import Domain
@@ -93,6 +96,10 @@ class Certified:
     skipped: Mapping[str, str] = field(default_factory=dict)
     asked: bool = False
 
+    def __repr__(self) -> str:
+        decided = f"decided {self.class_name}"
+        return brief(self, [repr(self.model.path), decided, f"domain {self.domain.text}", repr(self.region)])
+
     @property
     def program(self) -> Program:
         """The program that the statement is about."""
@@ -114,14 +121,14 @@ class Certified:
         return self.region.intercept
 
     @property
-    def coef(self) -> Floats:
-        """W as correctly rounded floats, shape (outputs, d)."""
-        return self.region.coef.to_float()
+    def coef(self) -> Rationals:
+        """W, exact, as everywhere; ``np.asarray(found.coef, float)`` are its correctly rounded floats."""
+        return self.region.coef
 
     @property
-    def intercept(self) -> Floats:
-        """c as correctly rounded floats, shape (outputs,)."""
-        return self.region.intercept.to_float()
+    def intercept(self) -> Rationals:
+        """c, exact, as everywhere."""
+        return self.region.intercept
 
     @property
     def stated(self) -> tuple[int, ...]:
@@ -189,6 +196,23 @@ class Certified:
         from exactbox.saving import save
 
         return save(self, path)
+
+    def plot(self, path: str | os.PathLike[str], *, image: str | None = None) -> str:
+        """Draw the weights and contributions as .png or .svg; returns the path.
+
+        Args:
+            image: the size of an image such as "8x8", where the input's shape does not say it.
+
+        Raises:
+            InputError: no output is explained, another ending, no matplotlib, or the file cannot be written.
+        """
+        from exactbox.plots import draw, picture_of, require_matplotlib
+
+        target = Path(path)
+        check_writable(target, ".png", ".svg")
+        require_matplotlib()
+        draw(picture_of(self, image), target)
+        return str(target)
 
     def _explained(self) -> int:
         if self.target is None:

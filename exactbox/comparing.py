@@ -24,6 +24,7 @@ from exactbox.importers.deployed import (
 from exactbox.importers.fixing import pins
 from exactbox.importers.limits import Limits
 from exactbox.polytope import enclosed, exact
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.forms import same_forms
 from exactbox.polytope.gradients import gradients
@@ -92,6 +93,9 @@ class Comparison:
     tried: int
     domain: str
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.left.path), repr(self.right.path), self.verdict])
 
     @property
     def verdict(self) -> Verdict:

@@ -22,6 +22,7 @@ from exactbox.files import check_writable
 from exactbox.fixing import pinned
 from exactbox.loading import Model, load
 from exactbox.long_runs import Limits
+from exactbox.polytope.brief import brief
 from exactbox.polytope.cell_kernels import Cells
 from exactbox.polytope.complex import Complex
 from exactbox.polytope.domain import Domain
@@ -68,6 +69,10 @@ class Enumerated(Analyses):
     seconds: float
     hanging: Complex | None = None
     certificate: str | None = None
+
+    def __repr__(self) -> str:
+        ended = "complete" if self.complete else self.reason
+        return brief(self, [repr(self.model.path), f"{len(self)} regions", ended])
 
     def __len__(self) -> int:
         return len(self.cells)

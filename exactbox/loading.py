@@ -20,6 +20,7 @@ from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.importers.onnx_model import load_file
 from exactbox.importers.ports import is_open, label
 from exactbox.inputs import InputRead, fits, read_inputs
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.part import one_of_batch
 from exactbox.polytope.program import Port, Program
@@ -52,6 +53,9 @@ class Model:
     dims: tuple[tuple[str, int], ...] = ()
     slice: Slice | None = None
     fix: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.path), repr(self.program), self.source.confirmation.status])
 
     @property
     def path(self) -> str:

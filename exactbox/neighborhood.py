@@ -18,6 +18,7 @@ from exactbox.fixing import pinned
 from exactbox.inputs import InputRead
 from exactbox.loading import Model, fitted
 from exactbox.nearest import row_name
+from exactbox.polytope.brief import brief
 from exactbox.polytope.decision import decide
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError, InternalError
@@ -118,6 +119,9 @@ class Neighborhood:
     tied: tuple[str, ...]
     free: tuple[str, ...]
     seconds: float
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.model.path), f"{len(self)} regions within {self.depth} facets"])
 
     def __len__(self) -> int:
         return len(self.walk.places)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 from exactbox.boxes import check_inside, everywhere
+from exactbox.categories import load_for
 from exactbox.certifying import given_domain
 from exactbox.columns import entry_names
 from exactbox.fixing import pinned
@@ -17,13 +19,16 @@ from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, RegionsAt
 from exactbox.progress import Stages
 
+Given = Model | Program | str | os.PathLike[str]
+
 
 def region_at(
-    model: Model | Program, x: object, *, domain: Domain | None = None, exact_input: bool = False
+    model: Given, x: object, *, domain: Domain | None = None, exact_input: bool = False
 ) -> Region:
     """Return a full-dimensional region of a model that contains an input; ties are decided symbolically.
 
     Args:
+        model: a loaded model, a program, or the path of an ONNX file.
         x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
         domain: where regions are meant; by default all of R^d.
 
@@ -31,13 +36,13 @@ def region_at(
         InputError: the input does not fit the model or lies outside the domain.
         BudgetError: no lucky direction was found.
     """
-    program = _program(model)
-    point, where = _read(model, x, domain, exact_input)
-    return regions.region_at(program, point, where)
+    loaded = _loaded(model, x)
+    point, where = _read(loaded, x, domain, exact_input)
+    return regions.region_at(_program(loaded), point, where)
 
 
 def regions_at(
-    model: Model | Program,
+    model: Given,
     x: object,
     *,
     domain: Domain | None = None,
@@ -48,6 +53,7 @@ def regions_at(
     """Return every full-dimensional region of a model that contains an input, or those found within a budget.
 
     Args:
+        model: a loaded model, a program, or the path of an ONNX file.
         x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
         domain: where regions are meant; by default all of R^d.
         budget: the largest number of regions to collect; past it the answer says that it is incomplete.
@@ -57,15 +63,19 @@ def regions_at(
     Raises:
         InputError: the input does not fit the model or lies outside the domain.
     """
-    program = _program(model)
-    point, where = _read(model, x, domain, exact_input)
+    loaded = _loaded(model, x)
+    point, where = _read(loaded, x, domain, exact_input)
     with Stages(1, None if progress is None else False) as stages:
         stages.begin("regions at the point")
 
         def shown(found: int, looked: int) -> None:
             stages.describe(f"{found} regions at the point, neighbours of {looked} looked for")
 
-        return regions.regions_at(program, point, where, budget, progress or shown)
+        return regions.regions_at(_program(loaded), point, where, budget, progress or shown)
+
+
+def _loaded(model: Given, x: object) -> Model | Program:
+    return model if isinstance(model, Model | Program) else load_for(model, x, None)
 
 
 def _program(model: Model | Program) -> Program:

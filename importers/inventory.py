@@ -19,6 +19,7 @@ from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, explained
 from exactbox.importers.registry import heading_of, lowering_of, refusal_of
 from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Scores, Total
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import NO_CANDIDATE, Gather, Instruction, MatMul, Max, Port, Program
 from exactbox.polytope.rational import Rationals
@@ -110,6 +111,9 @@ class Inventory:
     parameters: int
     constants: Mapping[str, int]
     notes: tuple[str, ...]
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.file.path), f"{len(self.nodes)} nodes", f"output {self.output!r}", self.status])
 
     @property
     def graph(self) -> Graph:

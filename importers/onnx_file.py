@@ -15,6 +15,7 @@ from exactbox.importers.fixing import Fixed
 from exactbox.importers.functions import inlined
 from exactbox.importers.graph import Graph, read_graph
 from exactbox.importers.limits import Limits
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 
 
@@ -38,6 +39,9 @@ class OnnxFile:
     graph: Graph
     proto: onnx.ModelProto
     fixed: Mapping[str, Fixed] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.path), f"{len(self.graph.nodes)} nodes"])
 
 
 def read_onnx(path: str | os.PathLike[str], limits: Limits) -> OnnxFile:

@@ -15,6 +15,7 @@ from exactbox.importers.lower import Lowering, refuse_infinite
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.outputs import candidates, chosen_head, explained, model_decision
 from exactbox.importers.runtime import SKIPPED, Confirmation, confirm, doubt_words
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Port, Program, Rule
 from exactbox.polytope.simplify import simplify
@@ -52,6 +53,9 @@ class Model:
     warnings: tuple[str, ...]
     feature_names: tuple[str, ...] | None = None
     pins: tuple[tuple[int, Fraction], ...] = ()
+
+    def __repr__(self) -> str:
+        return brief(self, [repr(self.path), repr(self.program), self.confirmation.status])
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,6 +9,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, exact, from_fractions, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
@@ -60,6 +61,10 @@ class Domain:
     equalities: Rationals
     witness: Rationals
     given: Given | None = None
+
+    def __repr__(self) -> str:
+        kind = "a box" if self.is_box else f"{len(self.rows)} rows and bounds"
+        return brief(self, [kind, f"dimension {self.dimension} of {self.size}"])
 
     @property
     def size(self) -> int:

@@ -16,6 +16,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.linalg import IntMatrix
 from exactbox.polytope.rational import Rationals
@@ -232,6 +233,10 @@ class Program:
     provenance: tuple[Provenance, ...] = ()
     replaced: tuple[Replaced, ...] = ()
     sizes: tuple[int, ...] = field(init=False)
+
+    def __repr__(self) -> str:
+        return brief(self, [f"{self.input_size} inputs", f"{self.output_size} outputs", f"{self.unit_count} units",
+                            f"{len(self.instructions)} instructions"])
 
     def __post_init__(self) -> None:
         if not self.instructions or not isinstance(self.instructions[0], Input):

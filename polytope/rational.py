@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, cast
@@ -25,6 +25,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?(/\d+)?")
 _INT64_BITS = 62
 _FEW = 32
 """So many floats are read one by one: arrays of them take longer to begin with."""
+_SHOWN = 6
+_SHOWN_DIGITS = 24
 _MAX_TEXT = 4000
 """Python converts no more than 4300 digits at a time."""
 
@@ -33,7 +35,9 @@ _MAX_TEXT = 4000
 class Rationals:
     """An immutable array of rationals: Python integers ``num`` over one positive integer ``den``.
 
-    The denominator is common to all entries and need not be the smallest; equality compares values.
+    The denominator is common to all entries and need not be the smallest. Arithmetic and comparisons go entry by entry,
+    as numpy's do, and are exact; the other operand may be whatever ``exact`` reads. ``np.asarray(r, float)`` gives the
+    correctly rounded floats, ``np.asarray(r)`` an object array of ``Fraction``.
 
     Args:
         num: object array of Python ints, any shape.
@@ -43,8 +47,10 @@ class Rationals:
         InputError: ``num`` holds anything but ints (bools and floats are refused), or ``den`` is not a positive int.
 
     >>> half = Rationals(np.array([1, 2], dtype=object), 2)
-    >>> [str(v) for v in (half + half).fractions()]
-    ['1', '2']
+    >>> half + half
+    Rationals([1, 2])
+    >>> float(half[0]), half.sum().item(), (half > "1/2").tolist()
+    (0.5, Fraction(3, 2), [False, True])
     """
 
     num: IntArray
@@ -70,8 +76,41 @@ class Rationals:
         """The number of entries."""
         return int(self.num.size)
 
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.num.ndim
+
     def __len__(self) -> int:
         return len(self.num)
+
+    def __iter__(self) -> Iterator[Rationals]:
+        return (self[i] for i in range(len(self.num)))
+
+    def __float__(self) -> float:
+        return _divide(self.num.item(), self.den)
+
+    def __array__(self, dtype: npt.DTypeLike | None = None, copy: bool | None = None) -> npt.NDArray[Any]:
+        """Return fractions, or numbers of a type that is asked for: float64 is correctly rounded, others from it.
+
+        Raises:
+            ValueError: no copy is allowed.
+        """
+        if copy is False:
+            raise ValueError("rationals are no array of numpy's: a copy is needed")
+        if dtype is not None and np.dtype(dtype) == np.float64:
+            return self.to_float()
+        fractions = _filled(self.fractions(), self.shape)
+        return fractions if dtype is None else fractions.astype(dtype)
+
+    def __repr__(self) -> str:
+        shown = [_shown(Fraction(value, self.den)) for value in self.num.ravel()[:_SHOWN].tolist()]
+        if self.num.ndim == 1 and self.size <= _SHOWN:
+            return f"Rationals([{', '.join(shown)}])"
+        if not self.num.ndim:
+            return f"Rationals({shown[0]})"
+        more = ", …" if self.size > _SHOWN else ""
+        return f"Rationals([{', '.join(shown)}{more}], shape={self.shape})"
 
     def __getitem__(self, key: Any) -> Rationals:
         """Index like numpy; a single entry becomes an array of shape ()."""
@@ -109,17 +148,61 @@ class Rationals:
     def __neg__(self) -> Rationals:
         return Rationals(_array(-self.num), self.den)
 
-    def __add__(self, other: Rationals) -> Rationals:
-        den = math.lcm(self.den, other.den)
-        return Rationals(_array(self.over(den) + other.over(den)), den)
+    def __add__(self, other: object) -> Rationals:
+        term = exact(other)
+        den = math.lcm(self.den, term.den)
+        return Rationals(_array(self.over(den) + term.over(den)), den)
 
-    def __sub__(self, other: Rationals) -> Rationals:
-        den = math.lcm(self.den, other.den)
-        return Rationals(_array(self.over(den) - other.over(den)), den)
+    def __radd__(self, other: object) -> Rationals:
+        return self + other
 
-    def __mul__(self, other: Rationals) -> Rationals:
+    def __sub__(self, other: object) -> Rationals:
+        term = exact(other)
+        den = math.lcm(self.den, term.den)
+        return Rationals(_array(self.over(den) - term.over(den)), den)
+
+    def __rsub__(self, other: object) -> Rationals:
+        return exact(other) - self
+
+    def __mul__(self, other: object) -> Rationals:
         """Multiply elementwise (numpy broadcasting)."""
-        return Rationals(_array(self.num * other.num), self.den * other.den)
+        factor = exact(other)
+        return Rationals(_array(self.num * factor.num), self.den * factor.den)
+
+    def __rmul__(self, other: object) -> Rationals:
+        return self * other
+
+    def __abs__(self) -> Rationals:
+        return Rationals(_array(abs(self.num)), self.den)
+
+    def __lt__(self, other: object) -> npt.NDArray[np.bool_]:
+        return (self - other).signs() < 0
+
+    def __le__(self, other: object) -> npt.NDArray[np.bool_]:
+        return (self - other).signs() <= 0
+
+    def __gt__(self, other: object) -> npt.NDArray[np.bool_]:
+        return (self - other).signs() > 0
+
+    def __ge__(self, other: object) -> npt.NDArray[np.bool_]:
+        return (self - other).signs() >= 0
+
+    def __eq__(self, other: object) -> Any:
+        return (self - other).signs() == 0 if _readable(other) else NotImplemented
+
+    def __ne__(self, other: object) -> Any:
+        return (self - other).signs() != 0 if _readable(other) else NotImplemented
+
+    __hash__ = object.__hash__
+
+    def sum(self, axis: int | None = None, dtype: None = None, out: None = None) -> Rationals:
+        """Add up all entries, or those along an axis; ``np.sum`` passes the rest, which stays None."""
+        total: Any = self.num.sum(axis=axis, initial=0)
+        return Rationals(total if isinstance(total, np.ndarray) else _scalar(int(total)), self.den)
+
+    def tolist(self) -> Any:
+        """Return nested lists of ``Fraction``."""
+        return np.asarray(self).tolist()
 
     def scaled(self, factor: Fraction | int) -> Rationals:
         """Multiply every entry by one rational."""
@@ -225,6 +308,23 @@ def float_fraction(value: float) -> Fraction:
         InputError: the float is NaN or infinite.
     """
     return exact(np.float64(value)).item()
+
+
+def _readable(value: object) -> bool:
+    """Say whether a value is meant as numbers: comparing with anything else is no error."""
+    return isinstance(value, (Rationals, int, float, Fraction, np.ndarray, np.generic, list, tuple))
+
+
+def _filled(values: list[Fraction], shape: tuple[int, ...]) -> npt.NDArray[Any]:
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    return out.reshape(shape)
+
+
+def _shown(value: Fraction) -> str:
+    """Return a fraction as text, rounded where it is long."""
+    digits = (value.numerator.bit_length() + value.denominator.bit_length()) * 0.30103
+    return str(value) if digits <= _SHOWN_DIGITS else f"≈{_divide(value.numerator, value.denominator):.12g}"
 
 
 def _scalar(value: int) -> IntArray:

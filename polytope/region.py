@@ -11,6 +11,7 @@ from fractions import Fraction
 import numpy as np
 
 from exactbox.polytope import exact
+from exactbox.polytope.brief import brief
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.facets import minimal
@@ -40,6 +41,9 @@ class Region:
     pattern: Pattern
     point: Rationals
     witness: Rationals
+
+    def __repr__(self) -> str:
+        return brief(self, [f"of {self.program!r}", f"witness {self.witness!r}"])
 
     @functools.cached_property
     def affine(self) -> tuple[Rationals, Rationals]:
@@ -130,6 +134,9 @@ class RegionsAt:
     regions: tuple[Region, ...]
     complete: bool
     reason: str = ""
+
+    def __repr__(self) -> str:
+        return brief(self, [f"{len(self.regions)} regions", "complete" if self.complete else self.reason])
 
 
 def region_at(program: Program, point: Rationals, domain: Domain) -> Region:

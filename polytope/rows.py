@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import IntArray, Rationals, int_array
 
@@ -42,6 +43,9 @@ class Rows:
     matrix: IntArray
     rhs: IntArray
     sources: tuple[RowSource, ...]
+
+    def __repr__(self) -> str:
+        return brief(self, [f"{len(self)} rows", f"{self.matrix.shape[1]} coordinates"])
 
     def __post_init__(self) -> None:
         count = len(self.sources)

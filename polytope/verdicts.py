@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
+from exactbox.polytope.brief import brief
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals
@@ -85,6 +86,9 @@ class Minimal:
     given: Rows
     centre: Rationals
     verdicts: tuple[Verdict, ...]
+
+    def __repr__(self) -> str:
+        return brief(self, [f"{len(self.facets)} facets of {len(self.verdicts)} rows"])
 
     def __post_init__(self) -> None:
         if len(self.verdicts) != len(self.sources):

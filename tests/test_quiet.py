@@ -69,6 +69,7 @@ PROCESSES: list[tuple[str, ...]] = [
     ("inventory", IRIS),
     ("audit", IRIS, "--data", FLOWERS, "--workers", "2"),
     ("compare", IRIS, IRIS),
+    ("checker", "-o", "check.pyz"),
     ("demo",),
     ("checker", "-o", "check.pyz"),
 ]

@@ -54,9 +54,9 @@ def test_contributions_and_intercept_add_up_exactly(flower: Certified) -> None:
 
 
 def test_float_views_are_the_rounded_exact_numbers(flower: Certified) -> None:
-    assert flower.coef.tolist() == [[float(v) for v in flower.coef_exact[i].fractions()] for i in range(3)]
-    assert flower.intercept.tolist() == [float(v) for v in flower.intercept_exact.fractions()]
-    assert flower.coef.dtype == np.float64
+    assert np.asarray(flower.coef, float).tolist() == [[float(v) for v in row.fractions()] for row in flower.coef_exact]
+    assert [float(v) for v in flower.intercept] == flower.intercept_exact.to_float().tolist()
+    assert flower.coef.equals(flower.region.coef) and np.asarray(flower.coef, float).dtype == np.float64
 
 
 def test_decision_is_named_and_has_a_margin(flower: Certified) -> None:
