@@ -309,11 +309,12 @@ class Program:
         values, held = [*known] or [point[0]], sum(self.steps[i].size for i in range(len(known)))
         for i, step in enumerate(self.steps[len(values) : end], len(values)):
             data = cast(Any, winners.get(i, step.data))
-            bits = max(width(values[src]) + f.bit_length() for src, f in zip(step.srcs, step.factors, strict=True))
+            bits = max(width(values[src]) for src in set(step.srcs)) + width(step.factors)
             each = len(data[0][0]) if step.op == "matmul" else 1
-            spend(step.size * each + sum(self.steps[src].size for src in step.srcs), bits, step.bits)
+            given = sum(self.steps[src].size for src in step.srcs)
+            spend(step.size * each + given + 16, bits, step.bits)
             held += step.size * (1 + (bits + step.bits >> 8))
-            hold(runs * held, keep=False)
+            hold(runs * held + given * (2 + (bits >> 8)), keep=False)
             parts = [[v * factor for v in values[src]] for src, factor in zip(step.srcs, step.factors, strict=True)]
             if step.op in ("gather", "max"):
                 joined = [v for part in parts for v in part] + [0]
@@ -332,12 +333,13 @@ class Program:
     def pullback(self, winners: Winners, position: int, weights: Sparse) -> tuple[Sparse, int]:
         """Write the sum of ``weights[j]`` times entry j of an integer vector as ``gradient . x + constant``."""
         pending, constant = dict[int, Sparse]({position: weights}), 0
+        spend(8 * position)
         for i in range(position, 0, -1):
             step, weights = self.steps[i], {j: v for j, v in pending.pop(i, {}).items() if v}
             if not weights:
                 continue
             bits, each = width(weights.values()), len(step.data[0][0]) if step.op == "matmul" else 2
-            spend(len(weights) * each, bits + max(map(int.bit_length, step.factors)), step.bits)
+            spend(len(weights) * each, bits + width(step.factors), step.bits)
             if step.op == "shift":
                 constant += sum(v * step.data[j] for j, v in weights.items())
             parts = self._pull(step, winners.get(i, step.data), weights)
@@ -364,6 +366,7 @@ class Program:
         joined: Sparse = {}
         for j, v in weights.items():
             joined[data[j]] = joined.get(data[j], 0) + v  # -1 is the constant 0, in no source
+        spend((2 * len(joined) + 16) * len(step.srcs))
         ends = pairwise(accumulate((self.steps[src].size for src in step.srcs), initial=0))
         return [{j - low: v for j, v in joined.items() if low <= j < high} for low, high in ends]
 

@@ -66,7 +66,7 @@ class Distance:
 
     def _terms(self, row: Row) -> list[tuple[int, Room]]:
         """Return the absolute value of each coefficient, and how far its coordinate can move towards the row."""
-        spend(6 * len(row.a) + 64, row.width + self.wide, self.wide)
+        spend(6 * len(row.a) + 96, row.width + self.wide, self.wide)
         return [(abs(v), (self.up if v > 0 else self.down)[i]) for i, v in row.a]
 
     def _within(self, r: int, strictly: bool) -> bool:

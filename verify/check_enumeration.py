@@ -115,6 +115,7 @@ class Tree:
 
     def _compose(self, layer: int) -> None:
         """Evaluate what lies between two max on the present cell: a run for each coordinate and for the constant."""
+        spend(len(self.winners))
         chosen: dict[int, list[int]] = {}
         for unit, winner in zip(self.units, self.winners, strict=False):
             chosen.setdefault(self.layers[unit.layer], []).append(unit.group[winner])

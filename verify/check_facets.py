@@ -21,6 +21,7 @@ from exactbox.verify.check import (
     spend,
     strings,
     vector,
+    width,
 )
 from exactbox.verify.check_domain import Row
 
@@ -56,6 +57,7 @@ class Polytope:
         need(self.domain.on_hull(*centre), "the centre violates an equation of the domain")
         self.slacks = [row.slack(centre) for row in rows]
         self.wide = max((row.width for row in rows), default=0)
+        self.hull = sum(len(left) + 1 for left, _ in self.domain.equations.values())
         self.same: dict[Row, list[int]] = {}  # the rows that are the same half-space
         self.columns: dict[int, Sparse] = {}  # by coordinate: coefficients by row
         for r, row in enumerate(rows):
@@ -89,6 +91,7 @@ class Polytope:
     def _kept(self, r: int, same: list[int], coordinates: list[int], moves: list[int], den: int) -> None:
         """Check that the centre and a step together violate the row and the same ones, and no other."""
         step = dict(zip(coordinates, moves, strict=True))
+        spend(4 * self.hull + 1, width(moves), self.domain.scale.bit_length())
         for pivot, (left, _) in self.domain.equations.items():
             change = self.domain.scale * step.get(pivot, 0) + sum(v * step.get(i, 0) for i, v in left.items())
             need(change == 0, f"row {r}: its step violates an equation")

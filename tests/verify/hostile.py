@@ -188,6 +188,66 @@ def pullbacks() -> Files:
     return region(last(code), k, 1, pattern=[[1] * n], distances=distances, by_distances=[None])
 
 
+def repeated_sources() -> Files:
+    """A gather from 100 000 times the same vector of 10 000 entries."""
+    code: Instructions = [{"op": "input", "size": 10_000}, {"op": "gather", "srcs": [0] * 100_000, "index": [0]}]
+    return region(code, 10_000, 1)
+
+
+def sources_and_rows() -> Files:
+    """5000 rows that are handed back through a gather from 50 000 sources."""
+    n = 5000
+    code: Instructions = [
+        {"op": "input", "size": 2},
+        {"op": "gather", "srcs": [0] * 50_000, "index": [0] * n},
+        {"op": "shift", "src": 1, "by": ["1"] * n},
+        {"op": "max", "src": 2, "groups": [[-1, i] for i in range(n)]},
+    ]
+    distances = [{"to": "region", "norm": "linf", "value": None, "row": None, "nearest": None}]
+    return region(last(code), 2, 1, pattern=[[1] * n], distances=distances, by_distances=[None])
+
+
+def long_programs() -> Files:
+    """8000 units above 8000 instructions that none of them reads."""
+    n = 8000
+    code: Instructions = [{"op": "input", "size": 1}]
+    code += [{"op": "gather", "srcs": [0], "index": [0]} for _ in range(n)]
+    code.append({"op": "gather", "srcs": [0], "index": [0] * n})
+    code.append({"op": "shift", "src": n + 1, "by": ["1"] * n})
+    code.append({"op": "max", "src": n + 2, "groups": [[-1, i] for i in range(n)]})
+    distances = [{"to": "region", "norm": "linf", "value": None, "row": None, "nearest": None}]
+    return region(last(code), 1, 1, pattern=[[1] * n], distances=distances, by_distances=[None])
+
+
+def steps_and_equations() -> Files:
+    """4000 rows that are kept by a step each, beside 20 000 coefficients of equations."""
+    n, m, d = 4000, 100, 300
+    lines = [[("1" if j == i else "0" if j < m else "1") for j in range(d)] + ["0"] for i in range(m)]
+    code: Instructions = [
+        {"op": "input", "size": d},
+        {"op": "gather", "srcs": [0], "index": [m + i % (d - m) for i in range(n)]},
+        {"op": "shift", "src": 1, "by": [f"{i + 1:x}" for i in range(n)]},
+        {"op": "max", "src": 2, "groups": [[-1, i] for i in range(n)]},
+    ]
+    step = [[*range(m), m], ["1"] * m + ["-1"]]
+    facets = {"centre": ["0"] * d, "verdicts": [["kept", *step] for _ in range(n)]}
+    return region(last(code), d, 1, pattern=[[1] * n], domain={**free(d), "equations": lines},
+                  facets={"of": "region", "rows": list(range(n)), "open": []}, by_facets=facets)  # fmt: skip
+
+
+def many_distances() -> Files:
+    """3000 distances, each of which is to be compared with 3000 rows."""
+    n = 3000
+    code: Instructions = [
+        {"op": "input", "size": 1},
+        {"op": "gather", "srcs": [0], "index": [0] * n},
+        {"op": "shift", "src": 1, "by": [f"{i + 1:x}" for i in range(n)]},
+        {"op": "max", "src": 2, "groups": [[-1, i] for i in range(n)]},
+    ]
+    distances = [{"to": "region", "norm": "linf", "value": "1", "row": 0, "nearest": ["-1"]}] * n
+    return region(last(code), 1, 1, pattern=[[1] * n], distances=distances, by_distances=[None] * n)
+
+
 def many_outputs() -> Files:
     """W with 3000 rows, each pulled back through a product of 3000 by 100 and one of 100 by 100."""
     k, n = 100, 3000
@@ -261,7 +321,8 @@ HOSTILE: Mapping[str, Callable[[], Files]] = {
     make.__name__: make
     for make in (
         large_vectors, many_vectors, growing_numbers, common_denominator, repeated_scales, given_denominators,
-        given_primes, given_equations, dense_rows, pullbacks, many_outputs, dense_bases, wide_groups, deep_branches,
-        long_first_line, lists_of_nothing,
+        given_primes, given_equations, dense_rows, pullbacks, repeated_sources, sources_and_rows, long_programs,
+        steps_and_equations, many_distances, many_outputs, dense_bases, wide_groups, deep_branches, long_first_line,
+        lists_of_nothing,
     )
 }  # fmt: skip
