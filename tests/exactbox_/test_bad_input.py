@@ -124,7 +124,7 @@ def test_external_data_outside_by_a_link(refused: Refused, tmp_path: Path) -> No
         ("one,2,3,4", "expected a file (.npy, .npz, .csv) or a list of numbers"),
         ("1e39,2,3,4", "rounds to infinity in float32"),
         ("x.npy", "x.npy: no such file"),
-        ("Y=1,2,3,4", "the model has no input 'Y'; its inputs are X"),
+        ("Y=1,2,3,4", "the model's inputs are X; missing: X; unknown: Y"),
     ],
 )
 def test_typed_input(refused: Refused, values: str, message: str) -> None:
