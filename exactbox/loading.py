@@ -10,6 +10,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import cast
 
+import onnx
+
 from exactbox.columns import by_port, entry_names
 from exactbox.csv_files import read_lines
 from exactbox.fixing import fixed_texts, opened, parse_fixes, with_fixes
@@ -122,7 +124,7 @@ class Model:
 
 
 def load(
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | bytes | onnx.ModelProto,
     *,
     output: str | None = None,
     dims: Mapping[str, int] | None = None,
@@ -136,6 +138,7 @@ def load(
     """Import an ONNX file as an exact program.
 
     Args:
+        path: the file; or the model itself, as bytes or as an ``onnx.ModelProto``.
         output: which output to explain; by default the one that decides.
         dims: values for dimensions that the file leaves open; a leading batch dimension is 1. Where the file fixes it,
             ``{"input.0": 1}`` asks for one sample: row 0 of the output as a function of row 0 of the input.

@@ -44,21 +44,31 @@ class OnnxFile:
         return brief(self, [repr(self.path), f"{len(self.graph.nodes)} nodes"])
 
 
-def read_onnx(path: str | os.PathLike[str], limits: Limits) -> OnnxFile:
-    """Read a model.
+def read_onnx(given: str | os.PathLike[str] | bytes | onnx.ModelProto, limits: Limits) -> OnnxFile:
+    """Read a model from a file, or one in memory: as it would be written to a file.
 
     Raises:
         InputError: the file is missing, no ONNX model, truncated, or its external data is missing, too short or
-            outside the model's folder.
+            outside the model's folder; a model in memory has no folder.
     """
-    where = os.fspath(path)
-    data = _read_bytes(where, limits)
+    if isinstance(given, bytes | onnx.ModelProto):
+        where, data = IN_MEMORY, given if isinstance(given, bytes) else given.SerializeToString()
+        limits.check(where, "size in bytes", len(data), limits.file_bytes, "file_bytes")
+    else:
+        where = os.fspath(given)
+        data = _read_bytes(where, limits)
     proto = _parse(where, data)
+    if where is IN_MEMORY and any(t.data_location == onnx.TensorProto.EXTERNAL for t in _tensors(proto.graph)):
+        raise InputError(f"{where}: its tensors lie in other files: give the path of the model, or load them first")
     opsets = _opsets(where, proto)
     proto = inlined(where, proto, limits)
     external = _load_external(where, proto, limits)
     graph = read_graph(where, proto.graph, dict(opsets), limits)
     return OnnxFile(where, hashlib.sha256(data).hexdigest(), external, proto.ir_version, opsets, graph, proto)
+
+
+IN_MEMORY = "a model in memory"
+"""Stands for the path of a model that was given as bytes or as a message."""
 
 
 def _read_bytes(where: str, limits: Limits) -> bytes:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 
 import exactbox
@@ -37,6 +38,26 @@ def test_regions_of_a_path(path: Any) -> None:
     assert region.pattern == exactbox.region_at(net, np.array(POINT)).pattern
     (only,) = exactbox.regions_at(path, tuple(POINT)).regions
     assert only.pattern == region.pattern
+
+
+@pytest.mark.parametrize("given", [IRIS.read_bytes(), onnx.load(IRIS)], ids=["bytes", "message"])
+def test_a_model_in_memory(given: Any, found: exactbox.Certified, tmp_path: Path) -> None:
+    net = exactbox.load(given)
+    assert exactbox.certify(net, POINT, box=(0, 8), minimal=False).coef.equals(found.coef)
+    exactbox.certify(net, POINT, minimal=False).save(tmp_path / "x.cert.json")
+    assert exactbox.check(tmp_path / "x.cert.json", IRIS).accepted
+
+
+def test_a_model_in_memory_has_no_folder() -> None:
+    proto = onnx.load(IRIS)
+    proto.graph.initializer[0].data_location = onnx.TensorProto.EXTERNAL
+    with pytest.raises(exactbox.InputError, match="give the path"):
+        exactbox.load(proto)
+
+
+def test_bytes_that_are_no_model() -> None:
+    with pytest.raises(exactbox.InputError, match="a model in memory: expected an ONNX model"):
+        exactbox.load(b"no model")
 
 
 def test_coef_is_the_same_everywhere(found: exactbox.Certified) -> None:
