@@ -69,7 +69,7 @@ def test_many_small_steps(
 def test_a_finished_state_is_read_again(model: Model, straight: Enumerated, tmp_path: Path) -> None:
     for resume in (False, True):
         same(enumerate(model, box=UNIT, neighbors=True, state=tmp_path / "s", resume=resume), straight)
-    with pytest.raises(InputError, match="give --resume"):
+    with pytest.raises(InputError, match="give resume=True"):
         enumerate(model, box=UNIT, neighbors=True, state=tmp_path / "s")
     stream = iter_regions(model, box=UNIT, state=tmp_path / "t")
     patterns = [region.pattern for region in stream]
