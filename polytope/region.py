@@ -12,6 +12,7 @@ import numpy as np
 
 from exactbox.polytope import exact
 from exactbox.polytope.brief import brief
+from exactbox.polytope.distance import Norm, distance
 from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError, InternalError
 from exactbox.polytope.facets import minimal
@@ -126,7 +127,7 @@ class RegionsAt:
     """All full-dimensional regions that contain a point, or those found before the budget ended.
 
     Args:
-        regions: distinct regions.
+        regions: distinct regions; the ``point`` of the first is the point asked for.
         complete: whether they are all of them.
         reason: why not, where they are not.
     """
@@ -137,6 +138,23 @@ class RegionsAt:
 
     def __repr__(self) -> str:
         return brief(self, [f"{len(self.regions)} regions", "complete" if self.complete else self.reason])
+
+    def distance(self, norm: Norm) -> Fraction | None:
+        """Return a distance (squared for "l2") below which all points of the domain lie in the union of the regions.
+
+        A segment from the point begins in one of the regions, as these are finitely many, closed and convex. A row of
+        that region that vanishes at the point is not violated further on: along the segment it only grows in
+        proportion. So the segment stays in the region up to a row that does not vanish at the point, and the least
+        distance to any such row will do. None where no point of the domain is beyond one.
+
+        Raises:
+            InputError: these are not all regions, or the domain is no box.
+        """
+        if not self.complete:
+            raise InputError(f"distance: not all regions at the point are known: {self.reason}")
+        point = self.regions[0].point
+        reached = (distance(region.domain, _slack(region, point), point, norm).value for region in self.regions)
+        return min((value for value in reached if value is not None), default=None)
 
 
 def region_at(program: Program, point: Rationals, domain: Domain) -> Region:
@@ -252,6 +270,11 @@ def _fan_neighbors(region: Region, point: Rationals) -> list[Region]:
             onto, outward = facet_crossing(fan, facet)
             neighbors.append(cross(region.program, region.domain, _pulled_in(region, point, onto), outward))
     return neighbors
+
+
+def _slack(region: Region, point: Rationals) -> Rows:
+    """Return the region's rows that do not vanish at a point of it."""
+    return region.rows.subset(np.flatnonzero(region.rows.slack(point).signs() != 0).tolist())
 
 
 def _tight(region: Region, point: Rationals) -> Rows:
