@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from exactbox.checking import CheckReport, ModelOptions, check
+from exactbox.polytope.errors import ExactboxError
 from exactbox.polytope.printable import printable, printable_json
 from exactbox.progress import Stages
 
@@ -47,7 +48,12 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
     program = None if options.program is None else Path(options.program)
     with Stages(1) as stages:
         stages.begin("checking")
-        report = check(options.certificate, options.model, program=program, options=chosen)
+        try:
+            report = check(options.certificate, options.model, program=program, options=chosen)
+        except ExactboxError:
+            if not as_json:
+                click.echo(f"NOT ACCEPTED: {printable(options.certificate)}\nnothing is proved")
+            raise
     if as_json:
         click.echo(printable_json(json.dumps(report.as_dict(), ensure_ascii=False)))
     else:

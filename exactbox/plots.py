@@ -133,7 +133,7 @@ def plain(text: str) -> str:
     r"""Return a text that matplotlib draws as it is: no formulas, and escapes for what is not printable.
 
     >>> print(plain("cost in $ per $\\frac{\n"))
-    cost in \$ per \$\\frac{\n
+    cost in \$ per \$\frac{\n
     """
     return printable(text).replace("$", r"\$")
 
