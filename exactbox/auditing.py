@@ -308,6 +308,7 @@ def _by_category(
 ) -> Audit:
     """Audit each combination of categories as the program that it makes, and put the samples together again."""
     groups, examined = list(rows.groups().values()), list[tuple[Bench, Inventory, Chunk, int, int]]()
+    runs: list[tuple[Setup, Dataset]] = []
     label_names = None
     for number, members in enumerate(groups):
         own = replace(setup, fix=(*setup.fix, *_fix_of_row(rows, members[0])))
@@ -325,6 +326,7 @@ def _by_category(
         dataset, size = rows.dataset(bench.program).rows(members), chunk_size(bench)
         chunks, rounded = _examined(bench, own, dataset, size, workers, lambda done, of: None)
         examined.append((bench, listed, marked(joined(chunks), number), rounded, min(size, len(members))))
+        runs.append((own, dataset))
         heard.part(number + 1, len(groups))
     benches = [one[0] for one in examined]
     chunks = [one[2] if alike(benches) else replace(one[2], lowest=(), highest=()) for one in examined]
@@ -333,6 +335,7 @@ def _by_category(
     bench = next((one for one in benches if one.unbounded), benches[0])
     listed = listed_together([one[1] for one in examined], rows.names, len(groups))
     facts = (together, sum(one[3] for one in examined), max(one[4] for one in examined))
+    own, dataset = runs[-1]
     return _concluded(own, bench, listed, replace(dataset, origin=rows.origin), facts, label_names)
 
 

@@ -113,7 +113,8 @@ def load_for(
         found = _fix_of(path, given, row, options, fix)
         if found is None:
             raise
-    return load(path, **{**options, "fix": {**fix, **found}})
+    options["fix"] = {**fix, **found}
+    return load(path, **options)
 
 
 def _fix_of(

@@ -132,8 +132,9 @@ def _together(program: Program) -> int | None:
     """Return the first of several last axes over which the model's tail takes one sum, or None."""
     head, rank = program.head, len(program.output.shape)
     over = next((step.over for step in reversed(head.steps) if step.over), ())
-    several = len(over) > 1 and over == tuple(range(rank - len(over), rank))
-    return over[0] if several and head.rule == "none" and head.moved is None else None
+    if len(over) < 2 or over != tuple(range(rank - len(over), rank)):
+        return None
+    return over[0] if head.rule == "none" and head.moved is None else None
 
 
 def _settle(program: Program, rule: str | None, count: int) -> tuple[Rule, str]:

@@ -71,7 +71,7 @@ class Table:
         Raises:
             InputError: there is no such row.
         """
-        if isinstance(index, bool) or not isinstance(index, int | np.integer):
+        if isinstance(index, bool) or not hasattr(index, "__index__"):
             raise InputError(f"{self.origin}: row: expected a whole number, got {index!r}")
         if self.values.ndim == 0 or not 0 <= index < len(self.values):
             count = len(self.values) if self.values.ndim else 1

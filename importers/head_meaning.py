@@ -154,11 +154,11 @@ def _applied(item: Item, values: np.ndarray[Any, np.dtype[Any]]) -> np.ndarray[A
     if name == "add" and isinstance(what, Fraction):
         return np.asarray(values + arb(fmpq(what.numerator, what.denominator)), dtype=object)
     axes = what if isinstance(what, tuple) else ()
-    combine = arb.max if name == "relative" else arb.__add__
+    combine: Any = np.frompyfunc(arb.max if name == "relative" else arb.__add__, 2, 1)
     whole = values
     for axis in axes:
         parts = np.split(whole, whole.shape[axis], axis=axis)
-        whole = functools.reduce(np.frompyfunc(combine, 2, 1), parts)
+        whole = functools.reduce(combine, parts)
     return np.asarray(values / whole, dtype=object)
 
 

@@ -43,7 +43,8 @@ def forward(program: Program, points: Rationals) -> Rationals:
         shape (outputs, b).
     """
     _check_points(program, points)
-    for position, instruction, values in live(program):
+    values: dict[int, Rationals] = {}
+    for position, instruction in live(program, values):
         if isinstance(instruction, Max):
             values[position] = maximum(values[instruction.src], instruction.groups)
         else:
@@ -51,11 +52,10 @@ def forward(program: Program, points: Rationals) -> Rationals:
     return values[len(program.instructions) - 1]
 
 
-def live(program: Program) -> Iterator[tuple[int, Instruction, dict[int, Rationals]]]:
-    """Yield each position and instruction with the vectors that are read from there on; the caller adds its own."""
-    values: dict[int, Rationals] = {}
+def live(program: Program, values: dict[int, Rationals]) -> Iterator[tuple[int, Instruction]]:
+    """Yield each position and instruction; the caller adds its vector to the values, which keep what is still read."""
     for position, instruction in enumerate(program.instructions):
-        yield position, instruction, values
+        yield position, instruction
         for spent in program.spent[position]:
             del values[spent]
 
@@ -93,7 +93,8 @@ def affine_trace(program: Program, winners: Winners, columns: Rationals, until: 
 def affine_forward(program: Program, winners: Winners, columns: Rationals) -> Rationals:
     """Return the last vector of ``affine_trace``, shape (outputs, b)."""
     _check_points(program, columns)
-    for position, instruction, values in live(program):
+    values: dict[int, Rationals] = {}
+    for position, instruction in live(program, values):
         values[position] = affine_step(instruction, values, columns, winners.get(position))
     return values[len(program.instructions) - 1]
 

@@ -47,7 +47,8 @@ def _borders(region: Region) -> Iterator[Pair]:
     den = math.lcm(step.den, region.point.den)
     columns = Rationals(np.stack([step.over(den), region.point.over(den)], axis=1), den)
     winners = iter(region.pattern.winners)
-    for position, instruction, values in exact.live(region.program):
+    values: dict[int, Rationals] = {}
+    for position, instruction in exact.live(region.program, values):
         if isinstance(instruction, Max):
             yield from _tied(position, instruction.groups, next(winners), values[instruction.src].num)
         values[position] = exact.affine_step(instruction, values, columns, region.winners.get(position))

@@ -102,7 +102,8 @@ class Region:
         if not self.domain.contains(point):
             return False
         column = point.reshape(-1, 1)
-        for position, instruction, values in exact.live(self.program):
+        values: dict[int, Rationals] = {}
+        for position, instruction in exact.live(self.program, values):
             values[position] = exact.affine_step(instruction, values, column, self.winners.get(position))
             if isinstance(instruction, Max):
                 best = exact.maximum(values[instruction.src], instruction.groups)

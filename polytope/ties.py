@@ -79,7 +79,7 @@ def pattern_at(program: Program, point: Rationals, domain: Domain) -> LocalPatte
     Raises:
         BudgetError: every direction of the sequence was unlucky.
     """
-    tied = _strict_pattern(program, point)
+    tied = strict_pattern(program, point)
     if tied is not None and domain.strictly_contains(point):
         return LocalPattern(tied, point.scaled(0))
     for direction in directions(domain, point):
@@ -157,7 +157,8 @@ def _scan(program: Program, columns: Rationals) -> _Scan:
     chosen: dict[int, IndexArray] = {}
     ties: list[Ties] = []
     halvings = 0
-    for position, instruction, values in exact.live(program):
+    values: dict[int, Rationals] = {}
+    for position, instruction in exact.live(program, values):
         if isinstance(instruction, Max):
             part, tied, need = _lexicographic(values[instruction.src].num, instruction.groups)
             ties += [Ties(position, len(winners), *tied)] if len(tied[0]) else []
@@ -204,14 +205,15 @@ def _halvings(margin: IntArray, slope: IntArray) -> int:
     return max((max(0, (-s).bit_length() - m.bit_length() + 1) for m, s in pairs), default=0)
 
 
-def _strict_pattern(program: Program, point: Rationals) -> Pattern | None:
+def strict_pattern(program: Program, point: Rationals) -> Pattern | None:
     """Return the pattern at a point where no group has a tie, else None."""
     certain = certain_winners(program, point) if sum(program.sizes) > FEW else None
     if certain is not None:
         return Pattern(tuple(certain))
     column = point.reshape(-1, 1)
     winners: list[IndexArray] = []
-    for position, instruction, values in exact.live(program):
+    values: dict[int, Rationals] = {}
+    for position, instruction in exact.live(program, values):
         if not isinstance(instruction, Max):
             values[position] = exact.linear_step(instruction, values, column)
             continue

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -22,7 +22,7 @@ def spelled(parameter: str, option: str) -> str:
 
 
 @contextmanager
-def typed() -> Iterator[None]:
+def typed() -> Generator[None]:
     """Let messages speak of options inside, as a command does."""
     token = _typed.set(True)
     try:

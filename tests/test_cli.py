@@ -93,8 +93,8 @@ def test_json_is_one_object_with_everything(command: Command) -> None:
     assert code == 0
     found = parsed(out)
     assert set(found) == {
-        "exit_code", "model", "input", "output", "domain", "decision", "region", "distances", "explanation", "opinion",
-        "skipped", "not_claimed", "written",
+        "exit_code", "model", "input", "output", "domain", "decision", "region", "distances", "held",
+        "explanation", "opinion", "skipped", "not_claimed", "written",
     }  # fmt: skip
     assert found["input"]["changed"] == 3
     assert found["decision"]["class"] == "versicolor"
@@ -143,7 +143,7 @@ def test_a_changed_certificate_is_rejected(command: Command) -> None:
 def test_a_malformed_certificate_is_bad_input(command: Command) -> None:
     Path("x.cert.json").write_text('{"format": 1.5}')
     code, out, err = command("check", "x.cert.json")
-    assert (code, out) == (3, "")
+    assert (code, out) == (3, "NOT ACCEPTED: x.cert.json\nnothing is proved\n")
     assert "x.cert.json: malformed" in err
 
 

@@ -10,7 +10,7 @@ import pkgutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -181,7 +181,7 @@ def test_closed_streams(closed: str, given: Path) -> None:
 
 
 @contextmanager
-def descriptors() -> Iterator[Callable[[], bytes]]:
+def descriptors() -> Generator[Callable[[], bytes]]:
     """A context that catches what is written to the descriptors 1 and 2."""
     with tempfile.TemporaryFile() as caught:
         kept = [os.dup(1), os.dup(2)]

@@ -34,8 +34,9 @@ class Net:
 
     def copy(self, **changes: Any) -> Net:
         """Return a copy whose parts can be changed."""
-        parts = {"inputs": dict(self.inputs), "nodes": list(self.nodes), "constants": dict(self.constants),
-                 "head": list(self.head), "opset": self.opset, "dtype": self.dtype, "shape": self.shape}  # fmt: skip
+        parts: dict[str, Any] = {"inputs": dict(self.inputs), "nodes": list(self.nodes),
+                                 "constants": dict(self.constants), "head": list(self.head), "opset": self.opset,
+                                 "dtype": self.dtype, "shape": self.shape}  # fmt: skip
         return Net(**{**parts, **changes})
 
     def save(self, folder: Path, name: str) -> Path:

@@ -36,7 +36,7 @@ def beside(
         node("Add", ["nothing", "level"], ["constant"], "level"),
         node("Concat", ["t", "constant"], ["y"], "outputs", axis=1),
     ]
-    values = {**constants, "zero": np.float32(0), "level": np.float32(level)}
+    values: dict[str, Any] = {**constants, "zero": np.float32(0), "level": np.float32(level)}
     return save(build([*nodes, *tail], {"x": ("N", width)}, ["y"], values), folder)
 
 

@@ -65,7 +65,7 @@ def decided(path: Path, rows: Rows) -> list[int]:
 
 def alone(path: Path, row: Rows) -> Audit:
     """Audit one row with its categories fixed by hand."""
-    fix = dict(zip(NAMES[2:], row[2:], strict=True))
+    fix: dict[str, object] = dict(zip(NAMES[2:], row[2:], strict=True))
     return audit(path, {"age": [[row[0]]], "fare": [[row[1]]]}, fix=fix, distances=True)
 
 

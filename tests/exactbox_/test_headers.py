@@ -228,7 +228,8 @@ class TestLabels:
     def agreement(
         self, capsys: pytest.CaptureFixture[str], model: str, folder: Path, text: str, *more: object
     ) -> tuple[int, str]:
-        data, labels = written(folder, self.DATA), written(folder, text, "y.csv")
+        header = "a,b,c\n" if "--header" in more else ""
+        data, labels = written(folder, header + self.DATA), written(folder, text, "y.csv")
         names = written(folder, "cat\ndog\n", "names.txt")
         code, out, err = execute(
             capsys, "audit", model, "-d", data, "--labels", labels, "--class-names", names, "--json", *more
@@ -242,8 +243,6 @@ class TestLabels:
     def test_read(
         self, text: str, more: tuple[str, ...], model: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        header = "a,b,c\n" if "--header" in more else ""
-        self.DATA = header + TestLabels.DATA
         code, right = self.agreement(capsys, model, tmp_path, text, *more)
         wanted = [("cat", "dog").index(self.decided(model, row)) for row in ([4, 5, 6], [7, 8, 9])]
         assert (code, right) == (0, str(sum(k == label for k, label in zip(wanted, (0, 1), strict=True))))

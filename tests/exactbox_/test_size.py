@@ -161,9 +161,9 @@ def test_enclosed_patterns_are_the_exact_ones(monkeypatch: pytest.MonkeyPatch, t
     path, data = saved("framed", tmp_path)
     program = load(path).program
     noise = exact(nets.noise(data.shape).reshape(-1))
-    enclosed = ties._strict_pattern(program, noise)
+    enclosed = ties.strict_pattern(program, noise)
     monkeypatch.setattr(ties, "FEW", 1 << 40)
-    assert enclosed is not None and enclosed == ties._strict_pattern(program, noise)
+    assert enclosed is not None and enclosed == ties.strict_pattern(program, noise)
 
 
 def test_inputs_that_do_not_fit_are_still_refused(tmp_path: Path) -> None:

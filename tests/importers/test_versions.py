@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, defs, helper, numpy_helper
+from onnx.external_data_helper import set_external_data
 
 from exactbox.importers import versions
 from exactbox.importers.graph import Node
@@ -308,7 +309,7 @@ class TestStoredValues:
         (folder / "w.bin").symlink_to(tmp_path / "blob")
         model = one("Add", (2,), 13, {"b": np.ones(2, np.float32)})
         (tensor,) = model.graph.initializer
-        onnx.external_data_helper.set_external_data(tensor, "w.bin")
+        set_external_data(tensor, "w.bin")
         tensor.ClearField("raw_data")
         with pytest.raises(InputError, match=r"'w\.bin': is a link whose target lies outside the model's folder"):
             load(save(model, folder))
