@@ -73,10 +73,11 @@ class Setup:
     """What a worker needs to set the model up; see ``auditing.audit``.
 
     Args:
+        path: of the model, or its bytes.
         unmeasured: why no distances are computed; empty where they are.
     """
 
-    path: str
+    path: str | bytes
     output: str | None = None
     dims: tuple[tuple[str, int], ...] = ()
     decision: str | None = None

@@ -34,6 +34,7 @@ from exactbox.fixing import fixed_texts, opened, parse_fixes
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.importers.inventory import Cost, Inventory, inventory_of
 from exactbox.importers.limits import Limits
+from exactbox.importers.torch_modules import AnyGiven, as_onnx
 from exactbox.loading import given_class_names
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import BudgetError, InputError
@@ -220,7 +221,7 @@ class Audit:
 
 
 def audit(
-    model: str | os.PathLike[str],
+    model: AnyGiven,
     data: object,
     labels: object = None,
     *,
@@ -238,6 +239,8 @@ def audit(
     workers: int = 1,
     watcher: Watcher | None = None,
     limits: Limits | None = None,
+    example: object = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Audit:
     """Compare exact arithmetic with the deployed float execution on data.
 
@@ -249,6 +252,7 @@ def audit(
         mean: the data are raw values x, and the exact function is that of x: first ``(x - mean) / std``, exactly. The
             runtime is fed with these numbers rounded to float64 and then to the input's type; the bound covers that.
         std: see ``mean``.
+        example: see ``load``, as is ``input_shape``.
         box: bounds of every input, for regions and distances; the data must lie inside.
         distances: whether to measure distances; by default where it is cheap.
         workers: processes; results do not depend on it. With more than one, a script needs the usual
@@ -263,11 +267,12 @@ def audit(
     caps = limits or Limits()
     fixed = tuple(sorted((dims or {}).items()))
     constants = tuple((fix or {}).items())
-    listed = inventory_of(opened(model, caps, dict(fixed), fix), output, dict(fixed), caps)
+    path = as_onnx(model, example, input_shape)
+    listed = inventory_of(opened(path, caps, dict(fixed), fix), output, dict(fixed), caps)
     names = given_class_names(class_names)
     low, high = (None, None) if box is None else (str(box[0]), str(box[1]))
     setup = Setup(
-        os.fspath(model), output, fixed, decision, output_row, target, names, low, high,
+        path, output, fixed, decision, output_row, target, names, low, high,
         _measured(distances, listed.cost, decision), caps, constants, mean, std,
     )  # fmt: skip
     categories = categories_of(setup, data) if listed.refusals else None

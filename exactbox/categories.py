@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,6 +14,7 @@ from exactbox.fixing import opened
 from exactbox.importers.encoded import columns, encoded
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_file import OnnxFile
+from exactbox.importers.torch_modules import AnyGiven, as_onnx
 from exactbox.inputs import fits
 from exactbox.loading import Model, fitted, load
 from exactbox.polytope.errors import InputError, UnsupportedModelError
@@ -93,7 +93,7 @@ def read_rows(
 
 
 def load_for(
-    path: str | os.PathLike[str], given: object, row: int | None = None, **options: Any
+    path: AnyGiven, given: object, row: int | None = None, **options: Any
 ) -> Model:
     """Load a model; where it reads categories, with those of a sample as constants.
 
@@ -118,13 +118,13 @@ def load_for(
 
 
 def _fix_of(
-    path: str | os.PathLike[str], given: object, row: int | None, options: Mapping[str, Any], fix: Mapping[str, object]
+    path: AnyGiven, given: object, row: int | None, options: Mapping[str, Any], fix: Mapping[str, object]
 ) -> dict[str, object] | None:
     """Return the categories of a sample; None where the model reads none or the sample has none."""
     if given is None:
         return None
     limits, dims = options.get("limits") or Limits(), dict(options.get("dims") or {})
-    file = opened(path, limits, dims, fix)
+    file = opened(as_onnx(path), limits, dims, fix)
     names = encoded(file, options.get("output"), dims, limits)
     if not names or not is_named(given, len(columns(file, dims))):
         return None

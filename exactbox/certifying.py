@@ -19,6 +19,7 @@ from exactbox.categories import load_for
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.files import check_writable
 from exactbox.fixing import pinned
+from exactbox.importers.torch_modules import AnyGiven
 from exactbox.inputs import InputRead
 from exactbox.loading import Model, fitted
 from exactbox.measures import Geometry, geometry
@@ -221,7 +222,7 @@ class Certified:
 
 
 def certify(
-    model: Model | str | os.PathLike[str],
+    model: Model | AnyGiven,
     x: object,
     *,
     target: int | str | None = None,
@@ -242,7 +243,7 @@ def certify(
     """Find the exact region and classifier of a model around one input.
 
     Args:
-        model: a loaded model, or the path of an ONNX file; categories of the input become constants of its program.
+        model: a loaded model, or one as ``load`` takes it; categories of the input become constants of its program.
         x: an array, nested lists, exact numbers, a path, text such as "-0.1,1/3", a data frame, or a mapping from
             input names to any of these; columns named like the inputs are matched by name.
         target: the output to explain, by index or class name; by default the decided one.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -23,6 +22,7 @@ from exactbox.importers.deployed import (
 )
 from exactbox.importers.fixing import pins
 from exactbox.importers.limits import Limits
+from exactbox.importers.torch_modules import AnyGiven, TorchModule, as_onnx
 from exactbox.polytope import enclosed, exact
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
@@ -109,8 +109,8 @@ class Comparison:
 
 
 def compare(
-    left: str | os.PathLike[str],
-    right: str | os.PathLike[str],
+    left: AnyGiven,
+    right: AnyGiven,
     *,
     box: tuple[object, object] | None = None,
     data: object = None,
@@ -119,6 +119,8 @@ def compare(
     fix: Mapping[str, object] | None = None,
     points: int = POINTS,
     limits: Limits | None = None,
+    example: object = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Comparison:
     """Decide whether two models compute the same outputs, the same logits under them, and the same decisions.
 
@@ -134,13 +136,18 @@ def compare(
         dims: sizes of open dimensions, by name, for the models that have them.
         fix: inputs, or entries of them, that become constants of both models.
         points: how many points are evaluated at most.
+        example: for those of the models that are a ``torch.nn.Module``; as ``input_shape``, see ``load``.
 
     Raises:
         InputError: numbers of inputs or outputs differ, or an option is malformed.
         UnsupportedModelError: one of the models is not piecewise linear.
     """
     caps = limits or Limits()
-    one, other = (side_of(path, name, dims or {}, fix, caps) for path, name in zip((left, right), outputs, strict=True))
+    paths = [
+        as_onnx(given, example, input_shape) if isinstance(given, TorchModule) else as_onnx(given)
+        for given in (left, right)
+    ]
+    one, other = (side_of(path, name, dims or {}, fix, caps) for path, name in zip(paths, outputs, strict=True))
     other, how = matched(one, other)
     _check_sizes(one, other)
     where = everywhere(one.program) if box is None else box_between(one.program, *box)

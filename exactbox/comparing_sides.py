@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from exactbox.fixing import opened
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_model import Lowered, lower_file
 from exactbox.importers.runtime import Confirmation, confirm
+from exactbox.importers.torch_modules import Given
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Gather, Head, IndexArray, MatMul, Program, with_sources
 from exactbox.polytope.rational import exact as exact_numbers
@@ -65,7 +65,7 @@ class Side:
 
 
 def side_of(
-    path: str | os.PathLike[str],
+    path: Given,
     output: str | None,
     dims: Mapping[str, int],
     fix: Mapping[str, object] | None,

@@ -20,6 +20,7 @@ from exactbox.certifying import stated_domain
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.files import check_writable
 from exactbox.fixing import pinned
+from exactbox.importers.torch_modules import AnyGiven
 from exactbox.loading import Model, load
 from exactbox.long_runs import Limits
 from exactbox.polytope.brief import brief
@@ -173,7 +174,7 @@ class Enumerated(Analyses):
 
 
 def enumerate(
-    model: Model | str | os.PathLike[str],
+    model: Model | AnyGiven,
     *,
     domain: Domain | DomainRead | None = None,
     box: tuple[object, object] | None = None,
@@ -250,7 +251,7 @@ def in_memory(found: Found, certificate: str | None) -> Enumerated:
 
 
 def prepare(
-    model: Model | str | os.PathLike[str],
+    model: Model | AnyGiven,
     *,
     domain: Domain | DomainRead | None = None,
     box: tuple[object, object] | None = None,

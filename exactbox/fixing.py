@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -16,6 +15,7 @@ from exactbox.importers.graph import GraphInput
 from exactbox.importers.limits import Limits
 from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.ports import input_shape
+from exactbox.importers.torch_modules import Given
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.rounding import FLOAT_FORMATS, exact_text, round_to
@@ -25,7 +25,7 @@ _TRUTH = {"true": True, "false": False, "1": True, "0": False}
 
 
 def opened(
-    path: str | os.PathLike[str], limits: Limits, dims: Mapping[str, int], fix: Mapping[str, object] | None
+    path: Given, limits: Limits, dims: Mapping[str, int], fix: Mapping[str, object] | None
 ) -> OnnxFile:
     """Read a model with what is fixed of its inputs.
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exactbox.boxes import DomainRead
 from exactbox.enumerating import Heard, checked_limits, prepare
+from exactbox.importers.torch_modules import AnyGiven
 from exactbox.loading import Model
 from exactbox.long_runs import Limits
 from exactbox.polytope.domain import Domain
@@ -17,7 +18,7 @@ from exactbox.run_results import Prepared, Ways, long_run
 
 
 def iter_regions(
-    model: Model | str | os.PathLike[str],
+    model: Model | AnyGiven,
     *,
     domain: Domain | DomainRead | None = None,
     box: tuple[object, object] | None = None,

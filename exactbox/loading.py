@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import cast
-
-import onnx
 
 from exactbox.columns import by_port, entry_names
 from exactbox.csv_files import read_lines
@@ -21,6 +18,7 @@ from exactbox.importers.onnx_file import OnnxFile, read_onnx
 from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.importers.onnx_model import load_file
 from exactbox.importers.ports import is_open, label
+from exactbox.importers.torch_modules import AnyGiven, as_onnx
 from exactbox.inputs import InputRead, fits, read_inputs
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
@@ -124,7 +122,7 @@ class Model:
 
 
 def load(
-    path: str | os.PathLike[str] | bytes | onnx.ModelProto,
+    path: AnyGiven,
     *,
     output: str | None = None,
     dims: Mapping[str, int] | None = None,
@@ -134,11 +132,13 @@ def load(
     class_names: Iterable[str] | str | Path | Given | None = None,
     verify: bool = True,
     limits: Limits | None = None,
+    example: object = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Model:
     """Import an ONNX file as an exact program.
 
     Args:
-        path: the file; or the model itself, as bytes or as an ``onnx.ModelProto``.
+        path: the file; or the model itself, as bytes, an ``onnx.ModelProto`` or a ``torch.nn.Module``.
         output: which output to explain; by default the one that decides.
         dims: values for dimensions that the file leaves open; a leading batch dimension is 1. Where the file fixes it,
             ``{"input.0": 1}`` asks for one sample: row 0 of the output as a function of row 0 of the input.
@@ -149,13 +149,16 @@ def load(
         class_names: names in the order of the outputs, or a text, CSV or JSON file of them.
         verify: compare the program with onnxruntime; a difference is an error, a refusing runtime a warning.
         limits: caps on the size of what is read.
+        example: for a ``torch.nn.Module``, one input, at which torch exports it (evaluation mode, TorchScript exporter,
+            opset 17) into memory; floats take the type of its parameters.
+        input_shape: for a ``torch.nn.Module``, the shape of such an input instead.
 
     Raises:
         InputError: the file or an option is malformed, or the runtime computes something else.
         UnsupportedModelError: nodes that are not exactly piecewise linear, all of them by name.
     """
     sizes, caps = dict(dims or {}), limits or Limits()
-    read = read_onnx(path, caps)
+    read = read_onnx(as_onnx(path, example, input_shape), caps)
     batched = sampled(read, sizes)
     declared = {name: size for name, size in sizes.items() if name not in batched}
     file = with_fixes(read, declared, fix)
@@ -218,25 +221,27 @@ def _one_sample(source: ImportedModel, batched: Sequence[str]) -> ImportedModel:
 
 
 def inventory(
-    path: str | os.PathLike[str],
+    path: AnyGiven,
     output: str | None = None,
     dims: Mapping[str, int] | None = None,
     limits: Limits | None = None,
     *,
     fix: Mapping[str, object] | None = None,
+    example: object = None,
+    input_shape: Sequence[int] | None = None,
 ) -> Inventory:
     """List what an ONNX file holds; a model that cannot be lowered is listed with the reasons.
 
     Args:
         output: the output to explain; by default the one that decides.
         dims: sizes for open dimensions, by name.
-        fix: see ``load``.
+        fix: see ``load``; as are ``example`` and ``input_shape``.
 
     Raises:
         InputError: the file is no readable model, or an option does not fit it.
     """
     caps, sizes = limits or Limits(), dict(dims or {})
-    return inventory_of(opened(path, caps, sizes, fix), output, sizes, caps)
+    return inventory_of(opened(as_onnx(path, example, input_shape), caps, sizes, fix), output, sizes, caps)
 
 
 def given_class_names(given: object) -> tuple[str, ...]:

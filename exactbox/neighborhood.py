@@ -15,6 +15,7 @@ from exactbox.categories import load_for
 from exactbox.certifying import stated_domain
 from exactbox.decisions import DecisionPlan, plan_decision
 from exactbox.fixing import pinned
+from exactbox.importers.torch_modules import AnyGiven
 from exactbox.inputs import InputRead
 from exactbox.loading import Model, fitted
 from exactbox.nearest import row_name
@@ -214,7 +215,7 @@ class Neighborhood:
 
 
 def neighbors(
-    model: Model | str | os.PathLike[str],
+    model: Model | AnyGiven,
     x: object,
     depth: int = 1,
     *,

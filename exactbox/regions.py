@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 
 from exactbox.boxes import check_inside, everywhere
@@ -10,6 +9,7 @@ from exactbox.categories import load_for
 from exactbox.certifying import given_domain
 from exactbox.columns import entry_names
 from exactbox.fixing import pinned
+from exactbox.importers.torch_modules import AnyGiven
 from exactbox.inputs import read_inputs
 from exactbox.loading import Model
 from exactbox.polytope import region as regions
@@ -19,7 +19,7 @@ from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, RegionsAt
 from exactbox.progress import Stages
 
-Given = Model | Program | str | os.PathLike[str]
+Given = Model | Program | AnyGiven
 
 
 def region_at(
@@ -28,7 +28,7 @@ def region_at(
     """Return a full-dimensional region of a model that contains an input; ties are decided symbolically.
 
     Args:
-        model: a loaded model, a program, or the path of an ONNX file.
+        model: a loaded model, a program, or a model as ``load`` takes it.
         x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
         domain: where regions are meant; by default all of R^d.
 
@@ -53,7 +53,7 @@ def regions_at(
     """Return every full-dimensional region of a model that contains an input, or those found within a budget.
 
     Args:
-        model: a loaded model, a program, or the path of an ONNX file.
+        model: a loaded model, a program, or a model as ``load`` takes it.
         x: as ``certify`` takes it; rounded to the input's type unless ``exact_input``.
         domain: where regions are meant; by default all of R^d.
         budget: the largest number of regions to collect; past it the answer says that it is incomplete.

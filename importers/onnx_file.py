@@ -15,6 +15,7 @@ from exactbox.importers.fixing import Fixed
 from exactbox.importers.functions import inlined
 from exactbox.importers.graph import Graph, read_graph
 from exactbox.importers.limits import Limits
+from exactbox.importers.torch_modules import Given
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 
@@ -44,7 +45,7 @@ class OnnxFile:
         return brief(self, [repr(self.path), f"{len(self.graph.nodes)} nodes"])
 
 
-def read_onnx(given: str | os.PathLike[str] | bytes | onnx.ModelProto, limits: Limits) -> OnnxFile:
+def read_onnx(given: Given, limits: Limits) -> OnnxFile:
     """Read a model from a file, or one in memory: as it would be written to a file.
 
     Raises:
