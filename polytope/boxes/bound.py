@@ -31,9 +31,11 @@ from exactbox.polytope.rational import Rationals, exact, from_fractions
 ENTRIES = 1 << 22
 """How many entries of the largest vector are held at once."""
 
-
 MOVING = 16
 """What handling one entry of a vector costs, in multiplications of a matrix product (measured)."""
+
+HANDLING = 1 << 13
+"""What handling one instruction costs at least beside its entries, in that unit (measured): most in a narrow net."""
 
 NOTHING = Enclosure(np.zeros((0, 1)), np.zeros((0, 1)))
 """Stands for a vector that was let go."""
@@ -41,7 +43,7 @@ NOTHING = Enclosure(np.zeros((0, 1)), np.zeros((0, 1)))
 
 @dataclass
 class Work:
-    """A budget in the unit of ``costs``."""
+    """A budget in the unit of ``Costs``."""
 
     left: int
 
@@ -104,13 +106,35 @@ def frame(domain: Domain, point: Rationals) -> Frame:
     return Frame(bounds, Enclosure(centre[:, None], radius[:, None]), ~domain.fixed)
 
 
-def costs(program: Program) -> tuple[int, ...]:
-    """Return, by position, what one pass up to that vector costs, in multiplications of a matrix product."""
+@dataclass(frozen=True)
+class Costs:
+    """What passes up to a vector cost, in multiplications of a matrix product.
+
+    Args:
+        columns: by position, what one column costs.
+        largest: by position, the size of the largest vector up to there.
+    """
+
+    columns: tuple[int, ...]
+    largest: tuple[int, ...]
+
+    def together(self, position: int) -> int:
+        """Return how many columns one pass takes."""
+        return max(1, ENTRIES // max(1, self.largest[position]))
+
+    def passes(self, position: int, columns: int) -> int:
+        """Return what the passes for so many columns cost."""
+        count = -(-columns // self.together(position))
+        return columns * self.columns[position] + count * HANDLING * (position + 1)
+
+
+def costs(program: Program) -> Costs:
+    """Return what passes over a program cost."""
     own = (
         MOVING * size + (item.weight.size * item.rows if isinstance(item, MatMul) else 0)
         for item, size in zip(program.instructions, program.sizes, strict=True)
     )
-    return tuple(accumulate(own))
+    return Costs(tuple(accumulate(own)), tuple(accumulate(program.sizes, max)))
 
 
 def lower_bounds(program: Program, ball: Ball, rows: FloatArray, work: Work) -> FloatArray:
@@ -142,23 +166,24 @@ class _Pass:
     work: Work
     values: list[Enclosure] = field(default_factory=list)
     relaxed: dict[int, Relaxation] = field(default_factory=dict)
+    costs: Costs = field(init=False)
 
     def __post_init__(self) -> None:
-        price = costs(self.program)
+        self.costs = costs(self.program)
         for position, item in enumerate(self.program.instructions):
             if isinstance(item, Max):
-                self.values.append(self._maximum(position, item, price[item.src]))
+                self.values.append(self._maximum(position, item))
             else:
                 self.values.append(enclosed.step(self.program, position, self.values, self.ball.box))
             for spent in self.program.spent[position]:
                 if not isinstance(self.program.instructions[spent], Max):
                     self.values[spent] = NOTHING
 
-    def _maximum(self, position: int, unit: Max, price: int) -> Enclosure:
+    def _maximum(self, position: int, unit: Max) -> Enclosure:
         """Relax a ``Max``, between better bounds of its source where the budget admits them, and enclose it."""
         source = interval(self.values[unit.src])
         wanted = _open_sources(source, unit.groups)
-        if self.work.take(2 * len(wanted) * price):
+        if self.work.take(self.costs.passes(unit.src, 2 * len(wanted))):
             source = self._tightened(unit.src, source, wanted)
         self.relaxed[position] = relax(source, unit.groups)
         return enclosure(maximum(source, unit.groups))
@@ -166,7 +191,7 @@ class _Pass:
     def _tightened(self, position: int, source: Interval, wanted: IndexArray) -> Interval:
         """Intersect the bounds of some entries of a vector with those by backward substitution."""
         low, high = source.low.copy(), source.high.copy()
-        together = max(1, ENTRIES // (2 * max(self.program.sizes[: position + 1])))
+        together = max(1, self.costs.together(position) // 2)
         for start in range(0, len(wanted), together):
             some = wanted[start : start + together]
             units = np.zeros((len(low), 2 * len(some)))
@@ -179,7 +204,8 @@ class _Pass:
 
     def outputs_below(self, rows: FloatArray) -> FloatArray:
         """Bound functionals of the outputs, some at a time."""
-        last, together = len(self.program.instructions) - 1, max(1, ENTRIES // max(self.program.sizes))
+        last = len(self.program.instructions) - 1
+        together = self.costs.together(last)
         starts = range(0, rows.shape[1], together)
         return np.concatenate([np.zeros(0), *(self.below({last: rows[:, i : i + together]}) for i in starts)])
 

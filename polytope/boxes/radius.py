@@ -40,13 +40,14 @@ class Held:
 
 
 def least_cost(program: Program, functionals: int) -> int:
-    """Return what a search costs at least (the unit of ``costs``)."""
+    """Return what a search costs at least (the unit of ``Costs``)."""
     return _pass_cost(program, functionals) * (FEWEST + 1)
 
 
 def _pass_cost(program: Program, functionals: int) -> int:
     """Return what one radius costs: a pass forwards, and one back for each functional."""
-    return (1 + functionals) * costs(program)[-1]
+    last, prices = len(program.instructions) - 1, costs(program)
+    return prices.passes(last, 1) + prices.passes(last, functionals)
 
 
 def held(
@@ -61,8 +62,9 @@ def held(
         gaps: shape (outputs, b), exact weights of the functionals of the outputs that are all positive exactly where
             the decision holds strictly.
         margin: the smallest gap at the point.
-        work: what to spend, in the unit of ``costs``, at least ``least_cost``. L1 and L2 are searched where it admits
-            three searches; else they have the radius of L-infinity, which no other norm falls below.
+        work: what to spend, in the unit of ``Costs``, at least ``least_cost``; up to twice as much where first passes
+            prove no gap. L1 and L2 are searched where it admits three searches; else they have the radius of
+            L-infinity, which no other norm falls below.
     """
     if margin <= 0:
         return {norm: Held(norm, Fraction(0)) for norm in NORMS}

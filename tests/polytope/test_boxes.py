@@ -5,15 +5,16 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exactbox.polytope import exact
-from exactbox.polytope.boxes.bound import Work, frame, lower_bounds
-from exactbox.polytope.boxes.radius import Held, held
+from exactbox.polytope import enclosed, exact
+from exactbox.polytope.boxes.bound import HANDLING, Work, frame, lower_bounds
+from exactbox.polytope.boxes.radius import Held, held, least_cost
 from exactbox.polytope.boxes.relax import Interval, enclosure, interval, maximum, relax
 from exactbox.polytope.decision import decide, gaps
 from exactbox.polytope.distance import NORMS, Norm
@@ -243,6 +244,41 @@ def test_a_maximum_of_equal_candidates_holds_beyond_the_tie() -> None:
     program = Program((Port("x", (1, 4)),), (Input(4), pool, above), Port("y", (1, 2)))
     found = radii(program, [0, 0, 0, 0], everything(4))
     assert all(0.48 < float(found[norm] or 0) < 0.5 for norm in NORMS)
+
+
+def chain(layers: int) -> Program:
+    """Return a narrow net of many layers: each a constant added, and the positive part."""
+    code: list[Instruction] = [Input(2)]
+    for _ in range(layers):
+        code.append(Shift(len(code) - 1, read(["1/2", "-1/4"])))
+        code.append(relu(len(code) - 1, 2))
+    return Program((Port("x", (1, 2)),), tuple(code), Port("y", (1, 2)))
+
+
+@pytest.mark.parametrize("layers", [20, 80, 160])
+def test_the_instructions_that_a_search_handles_stay_within_its_budget(
+    monkeypatch: pytest.MonkeyPatch, layers: int
+) -> None:
+    handled = 0
+    forward, through = enclosed.step, enclosed.scatter
+
+    def step(*given: Any) -> Enclosure:
+        nonlocal handled
+        handled += 1
+        return forward(*given)
+
+    def scatter(*given: Any) -> Enclosure:
+        nonlocal handled
+        handled += 2  # a positive part, and the constant below it
+        return through(*given)
+
+    monkeypatch.setattr(enclosed, "step", step)
+    monkeypatch.setattr(enclosed, "scatter", scatter)
+    program, work = chain(layers), 1 << 27
+    assert least_cost(program, 1) <= work
+    found = held(program, everything(2), read([1, 2]), np.array([[1.0], [-1.0]]), Fraction(1), work)
+    assert (found["linf"].radius or 0) > 0
+    assert 2 * len(program.instructions) <= handled <= 2 * work // HANDLING
 
 
 @pytest.mark.parametrize("name", FAMILIES)
