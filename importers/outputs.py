@@ -10,6 +10,7 @@ import numpy as np
 from exactbox.importers.graph import Graph, Node
 from exactbox.importers.lower import Lowering
 from exactbox.importers.registry import refusal_of
+from exactbox.importers.signs import sign_labels
 from exactbox.importers.tails import MIXED, comparable, recorded
 from exactbox.importers.values import (
     INTEGER_TYPES,
@@ -128,6 +129,7 @@ def model_decision(graph: Graph, lowering: Lowering, name: str, found: Explained
     """
     if found.head.rule != "none":
         return found.head, ""
+    note = ""
     for other, dtype in graph.outputs.items():
         nodes, wanted = graph.ancestors([other])
         rest = [node for node in nodes if not all(out in lowering.values for out in node.outputs if out)]
@@ -138,12 +140,29 @@ def model_decision(graph: Graph, lowering: Lowering, name: str, found: Explained
         aside = replace(lowering, refusals=[], steps=[], notes=[], replaced=[])
         aside.run(rest, wanted)
         choice = aside.values.get(other)
-        rule = _rule_over(choice, found.data) if isinstance(choice, Choice) else None
-        if isinstance(choice, Choice) and rule is not None:
-            labels = found.head.labels or choice.labels
-            head = replace(found.head, rule=rule, tie=choice.tie, labels=labels)
-            return head, f"the decision ({rule}) is the one that the model's output '{other}' makes"
-    return found.head, ""
+        if not isinstance(choice, Choice | Comparison):
+            continue
+        try:
+            head = _head_of(lowering, choice, found)
+        except RefusedError as error:
+            note = note or f"the decision is not learnt from the model's output '{other}': {error}"
+            continue
+        return head, f"the decision ({head.rule}) is the one that the model's output '{other}' makes"
+    return found.head, note
+
+
+def _head_of(lowering: Lowering, choice: Choice | Comparison, found: Explained) -> Head:
+    """Return the head with the decision that a label makes.
+
+    Raises:
+        RefusedError: the label's decision is none by the logits alone, or that is not shown.
+    """
+    rule = _rule_over(choice, found.data) if isinstance(choice, Choice) else None
+    if isinstance(choice, Choice) and rule is not None:
+        return replace(found.head, rule=rule, tie=choice.tie, labels=found.head.labels or choice.labels)
+    if found.data.size != 1:
+        raise RefusedError("it does not compare these scores")
+    return replace(found.head, rule="sign", labels=sign_labels(lowering.builder, choice, found.data))
 
 
 def _rule_over(choice: Choice, logits: Data) -> Rule | None:

@@ -281,12 +281,14 @@ class Comparison:
 
     Args:
         left: is compared to be the larger one.
+        strict: whether it is false where both are equal.
         number: whether it was cast to 1 and 0.
     """
 
     left: Value
     right: Value
     shape: tuple[int, ...]
+    strict: bool
     number: bool
     origin: tuple[tuple[str, str], ...]
 

@@ -52,7 +52,8 @@ def compare(call: Call) -> Tensor | None:
         return None
     first, second, shape = operands(call)
     pair = (first, second) if _SIGN[call.node.op] > 0 else (second, first)
-    return Comparison(pair[0], pair[1], shape, False, ((call.node.name, call.node.op),))
+    strict = not call.node.op.endswith("OrEqual")
+    return Comparison(pair[0], pair[1], shape, strict, False, ((call.node.name, call.node.op),))
 
 
 @heads("Not")
@@ -61,7 +62,7 @@ def opposite(call: Call) -> Tensor | None:
     given = call.tensor(0)
     if not isinstance(given, Comparison):
         return None
-    return Comparison(given.right, given.left, given.shape, given.number, given.origin)
+    return Comparison(given.right, given.left, given.shape, not given.strict, given.number, given.origin)
 
 
 @heads("Cast")
@@ -74,7 +75,7 @@ def as_number(call: Call) -> Tensor | None:
         return Constant(np.ones(given.shape, dtype=np.bool_), "bool")
     if not isinstance(given, Comparison):
         return None
-    return Comparison(given.left, given.right, given.shape, True, given.origin)
+    return Comparison(given.left, given.right, given.shape, given.strict, True, given.origin)
 
 
 @heads("Where")
