@@ -10,6 +10,7 @@ from exactbox.polytope.boxes.radius import Held, held, least_cost
 from exactbox.polytope.decision import gaps
 from exactbox.polytope.distance import Norm
 from exactbox.polytope.meeting import others_meet
+from exactbox.polytope.wording import counted
 from exactbox.rounding import decimal_text
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def why_not_held(found: Certified, measure: bool | None) -> str:
         return "not asked for"
     rivals, outputs = max(1, len(found.decision.outputs) - 1), found.program.output_size
     if rivals * outputs > ENTRIES:
-        return f"{rivals} rivals among {outputs} outputs are too many to bound"
+        return f"{rivals} rivals among {counted(outputs, 'output')} are too many to bound"
     needed = least_cost(found.program, rivals)
     if needed <= (LARGE_BUDGET if measure else BUDGET):
         return ""

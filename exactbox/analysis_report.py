@@ -16,6 +16,7 @@ from exactbox.locating import Located
 from exactbox.partition import Boundary, Measure
 from exactbox.polytope.rational import Rationals, from_fractions
 from exactbox.polytope.rows import Rows
+from exactbox.polytope.wording import counted
 from exactbox.report import Block
 from exactbox.rounding import decimal_text, exact_text
 
@@ -77,11 +78,13 @@ def analysis_blocks(analysis: Analysis) -> list[Block]:
 def located_block(located: Located) -> Block:
     """Return the regions of samples for people."""
     count, several = len(located.regions), len(located.on_boundaries)
-    lines = [f"{count} samples of {located.origin}: {several} on boundaries, {len(located.outside)} outside the domain"]
+    where = f"{several} on boundaries, {len(located.outside)} outside the domain"
+    lines = [f"{counted(count, 'sample')} of {located.origin}: {where}"]
     if located.missing:
         lines.append(f"{len(located.missing)} in no region found: the enumeration is incomplete")
     if located.changed:
-        lines.append(f"{located.changed} entries were rounded to the input's type first")
+        entries = counted(located.changed, "entry", "entries")
+        lines.append(f"{entries} {'was' if located.changed == 1 else 'were'} rounded to the input's type first")
     outside = set(located.outside)
     for i, own in enumerate(located.regions[:SAMPLES]):
         where = ", ".join(map(str, own[:SAMPLES])) + (f" and {len(own) - SAMPLES} more" if len(own) > SAMPLES else "")
@@ -177,10 +180,10 @@ def _class_lines(analysis: Analysis) -> list[str]:
         size = "" if volumes is None else f" {decimal_text(volumes.get(name, _NOTHING).low):>12}"
         lines.append(f"{seen.meets[name]:>9} {seen.wholly[name]:>9}{size}  {name}")
     if len(order) > CLASSES:
-        lines.append(f"and {len(order) - CLASSES} more classes; --json has all")
+        lines.append(f"and {counted(len(order) - CLASSES, 'more class', 'more classes')}; --json has all")
     nowhere = len(seen.names) - len(order)
     lines += [f"{nowhere} of {len(seen.names)} classes are decided in no region"] if nowhere else []
-    lines.append(f"{seen.several} regions hold several classes")
+    lines.append(f"{counted(seen.several, 'region')} {'holds' if seen.several == 1 else 'hold'} several classes")
     return lines if seen.complete else [*lines, seen.reason]
 
 
@@ -212,7 +215,7 @@ def _graph_lines(analysis: Analysis) -> list[str]:
     across = "not computed for so many" if graph.diameter is None else str(graph.diameter)
     components = "connected" if graph.components == 1 else f"{graph.components} components"
     return [
-        f"{graph.nodes} nodes, {graph.edges} edges{mean}",
+        f"{counted(graph.nodes, 'node')}, {counted(graph.edges, 'edge')}{mean}",
         f"neighbours: {degrees}{more}",
         f"{components}, {'bipartite' if graph.bipartite else 'not bipartite'}, diameter {across}",
     ]

@@ -13,6 +13,7 @@ from exactbox.dual_graph import GraphStatistics, graph_statistics
 from exactbox.partition import Boundary, Measure
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.geometry import chebyshev
+from exactbox.polytope.wording import counted
 from exactbox.rounding import near_float
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def sizes(found: Enumerated, seconds: float = SECONDS) -> Sizes:
     deadline, radii = time.monotonic() + seconds, list[Fraction]()
     for region in found:
         if time.monotonic() > deadline:
-            raise BudgetError(f"{len(radii)} of {len(found)} regions were measured in {seconds} seconds")
+            raise BudgetError(f"{len(radii)} of {counted(len(found), 'region')} were measured in {seconds} seconds")
         radii.append(chebyshev(region.facets).radius)
     return _ranked("radius", "radius of a ball inside (a certain lower bound)", radii, None)
 

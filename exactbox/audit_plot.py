@@ -13,6 +13,7 @@ import numpy.typing as npt
 from exactbox.auditing import Audit
 from exactbox.files import write_whole
 from exactbox.plots import plain, require_matplotlib
+from exactbox.polytope.wording import counted
 from exactbox.rounding import near_float
 
 Bools = npt.NDArray[np.bool_]
@@ -130,7 +131,7 @@ def _figure(found: Audit, view: _View) -> Any:
         axes.spines[edge].set_visible(False)
     axes.legend(loc="best", frameon=True, framealpha=0.9, fontsize=9)
     name = plain(Path(found.inventory.file.path).name)
-    figure.suptitle(f"{name}: {found.count} samples", fontsize=12, fontweight="bold")
+    figure.suptitle(f"{name}: {counted(found.count, 'sample')}", fontsize=12, fontweight="bold")
     zeros = f"{{}} {'exact ties' if found.decides else 'samples without a difference'} are drawn at the lower rim"
     caption = _caption(view.caption, zeros, int((~shown).sum()), int((shown & (heights == 0)).sum()))
     figure.supxlabel(caption, fontsize=8, color="#444444")
@@ -161,5 +162,5 @@ def _caption(first: str, zeros: str, left_out: int, at_rim: int) -> str:
     if at_rim:
         parts.append(zeros.format(at_rim))
     if left_out:
-        parts.append(f"{left_out} samples without a finite bound are left out")
+        parts.append(f"left out, without a finite bound: {counted(left_out, 'sample')}")
     return "\n".join(textwrap.wrap("; ".join(parts), 110))

@@ -16,6 +16,7 @@ from exactbox.auditing import Audit, UnitCounts
 from exactbox.documents import Document, finite, number
 from exactbox.importers.deployed import RuntimeRefusal
 from exactbox.inventory_report import inventory_blocks, inventory_document
+from exactbox.polytope.wording import counted
 from exactbox.report import Block
 from exactbox.rounding import exact_text, near_float
 
@@ -100,7 +101,9 @@ def not_claimed(found: Audit) -> list[str]:
         listed.append(f"that the float32 tail ({tail}) keeps the order of the logits: its answers were observed")
     if found.inventory.replaced:
         count = len(found.inventory.replaced)
-        listed.append(f"the function with {count} irrational constants itself: each is replaced by a stated rational")
+        listed.append(
+            f"the function with {counted(count, 'irrational constant')} itself: each is replaced by a stated rational"
+        )
     return listed
 
 
@@ -120,7 +123,9 @@ def blocks(found: Audit) -> list[Block]:
     """Return the summary for people as (label, lines)."""
     data = [f"{found.origin}: {found.count} sample{'s' * (found.count != 1)}"]
     if found.rounded:
-        data.append(f"{found.rounded} values were rounded to the input's type, as a runtime would receive them")
+        values = counted(found.rounded, "value")
+        were = "was" if found.rounded == 1 else "were"
+        data.append(f"{values} {were} rounded to the input's type, as a runtime would receive them")
     if found.bench.preprocessing is not None:
         data.append(preprocessing_words(found))
     data += found.notes
@@ -147,14 +152,16 @@ def _decision_words(found: Audit) -> list[str]:
     elif flips:
         where = ", ".join(str(i) for i in np.flatnonzero(found.flipped)[:8].tolist())
         more = ", …" if flips > 8 else ""
-        listed = [f"on {flips} of {count} samples the deployed decision is not the exact one: rows {where}{more}"]
+        samples = counted(count, "sample")
+        listed = [f"on {flips} of {samples} the deployed decision is not the exact one: rows {where}{more}"]
     else:
-        same = f"on all {count} samples the deployed decision is the exact one"
+        same = f"on all {counted(count, 'sample')} the deployed decision is the exact one"
         listed = [f"{same}, in each of {len(ran)} ways of running"]
     if not found.unproved:
         holds = int(found.found.holds.sum())
         listed.append(
-            f"for {holds} of {count} samples the deployed logits are proved to decide as the exact ones: run node by "
+            f"for {holds} of {counted(count, 'sample')} the deployed logits are proved to decide as the exact "
+            "ones: run node by "
             "node, in any order of summation, as the margin exceeds twice the bound"
         )
     by_tail = sum(_tail_flips(found, row) for row in np.flatnonzero(found.flipped & found.found.holds).tolist())
@@ -185,7 +192,8 @@ def _difference_words(found: Audit) -> list[str]:
     if (off >= 0).all():
         rows = np.flatnonzero(off > 0)
         listed.append(
-            f"on {len(rows)} samples some unit's winner in float32 is not an exact one (rows {few(rows.tolist())})"
+            f"on {counted(len(rows), 'sample')} some unit's winner in float32 is not an exact one (rows "
+            f"{few(rows.tolist())})"
             if len(rows) else "the float activation pattern is exact on every sample"
         )  # fmt: skip
     return listed
@@ -194,10 +202,12 @@ def _difference_words(found: Audit) -> list[str]:
 def _region_words(found: Audit) -> list[str]:
     counts = summary_document(found)
     sharing = counts["samples_sharing_a_region"]
-    shared = f"{sharing} samples share theirs with another" if sharing else "no two share one"
-    listed = [f"the samples lie in {counts['regions']} regions: {shared}"]
+    share = "shares" if sharing == 1 else "share"
+    shared = f"{counted(sharing, 'sample')} {share} theirs with another" if sharing else "no two share one"
+    listed = [f"the samples lie in {counted(counts['regions'], 'region')}: {shared}"]
     if counts["on_a_boundary"]:
-        listed.append(f"{counts['on_a_boundary']} samples have tied candidates: on a rim between regions, or identical")
+        tied = counted(counts["on_a_boundary"], "sample")
+        listed.append(f"{tied} with tied candidates: on a rim between regions, or identical")
     nearest = counts["smallest_distance"]
     if nearest is not None:
         row = min((v, i) for i, v in enumerate(found.found.distances) if v is not None)[1]
@@ -214,7 +224,8 @@ def _label_words(found: Audit) -> list[str]:
     if found.labels is None:
         return []
     right = int((found.labels == found.found.chosen).sum())
-    return [f"the exact decision is the given label on {right} of {found.count} samples ({right / found.count:.2%})"]
+    samples = counted(found.count, "sample")
+    return [f"the exact decision is the given label on {right} of {samples} ({right / found.count:.2%})"]
 
 
 def _way(found: Audit, way: int) -> Document:
@@ -313,7 +324,10 @@ def _sample_words(found: Audit, row: int) -> str:
 
 def _unit_words(layer: UnitCounts) -> str:
     settled = f", {layer.settled} where one candidate always wins" if layer.settled else ""
-    return f"{layer.name}: {layer.units} units; over the data {layer.dead} dead, {layer.always_on} always on{settled}"
+    return (
+        f"{layer.name}: {counted(layer.units, 'unit')}; over the data {layer.dead} dead, {layer.always_on} "
+        f"always on{settled}"
+    )
 
 
 def _name(found: Audit, chosen: int) -> str | None:

@@ -39,7 +39,7 @@ from exactbox.loading import given_class_names
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray, Max
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.progress import Silent, Watcher
 from exactbox.rounding import near_float
 from exactbox.sources import Given
@@ -111,7 +111,7 @@ class Audit:
 
     def __repr__(self) -> str:
         flips = f"{int(self.flipped.sum())} flips" if self.decides else "nothing is decided"
-        return brief(self, [repr(self.inventory.file.path), f"{self.count} samples of {self.origin}", flips])
+        return brief(self, [repr(self.inventory.file.path), f"{counted(self.count, 'sample')} of {self.origin}", flips])
 
     @property
     def notes(self) -> tuple[str, ...]:

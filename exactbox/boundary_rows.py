@@ -24,6 +24,7 @@ from exactbox.polytope.rows import Rows, RowSource, integer_rows, join
 from exactbox.polytope.shapes import Row
 from exactbox.polytope.simplex import Optimal, Unbounded
 from exactbox.polytope.verdicts import Kept, Minimal, Same
+from exactbox.polytope.wording import counted
 
 if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated
@@ -68,7 +69,7 @@ def boundary_rows(found: Enumerated, seconds: float | None = None) -> tuple[Boun
     grouped: dict[Hashable, list[_Side]] = {}
     for number, region in enumerate(found):
         if time.monotonic() > deadline:
-            raise BudgetError(f"{number} of {len(found)} regions were looked at in {seconds} seconds")
+            raise BudgetError(f"{number} of {counted(len(found), 'region')} were looked at in {seconds} seconds")
         for side in _sides(found.plan, number, region):
             grouped.setdefault(side.key, []).append(side)
     numbers = {cell.pattern: i for i, cell in enumerate(found.cells)}

@@ -18,6 +18,7 @@ from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import Rationals, concatenate, exact, parse_number
+from exactbox.polytope.wording import counted
 from exactbox.rounding import decimal_text, exact_text, round_to
 from exactbox.sources import AnyArray, Given, Table
 
@@ -55,7 +56,7 @@ def box_between(program: Program, lower: object, upper: object) -> DomainRead:
     if len(set(low)) == 1 and len(set(high)) == 1:
         text = f"the box [{show_bound(low[0], '-inf')}, {show_bound(high[0], 'inf')}] for every input"
     else:
-        text = f"a box with bounds of their own for {program.input_size} inputs"
+        text = f"a box with bounds of their own for {counted(program.input_size, 'input')}"
     return DomainRead(box(low, high), text)
 
 
@@ -78,7 +79,9 @@ def box_from_file(program: Program, path: Path, names: Sequence[str] = ()) -> Do
     order = [header.index(name) for name in columns] if set(header) == set(columns) else range(len(columns))
     lines = lines[1:] if set(header) == set(columns) else lines
     if len(lines) != program.input_size:
-        raise InputError(f"{path}: expected {program.input_size} lines of bounds, one an input, got {len(lines)}")
+        raise InputError(
+            f"{path}: expected {counted(program.input_size, 'line')} of bounds, one an input, got {len(lines)}"
+        )
     cells = [[line.cells[place].strip() for place in order] for line in lines]
     low, high = (_column(path, lines, which, [row[place] for row in cells]) for which, place in _SIDES)
     if len(columns) == 3:

@@ -19,7 +19,7 @@ from exactbox.inputs import fits
 from exactbox.loading import Model, fitted, load
 from exactbox.polytope.errors import InputError, UnsupportedModelError
 from exactbox.polytope.program import Input, Port, Program
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.sources import Table, table_of
 
 Values = tuple[tuple[str, object], ...]
@@ -78,7 +78,8 @@ def read_rows(
     count = len(tables[0].values)
     for table, port in zip(tables, ports, strict=True):
         if len(table.values) != count:
-            raise InputError(f"{table.origin}: {len(table.values)} samples for input {port.name!r}, but {count} in "
+            samples = counted(len(table.values), "sample")
+            raise InputError(f"{table.origin}: {samples} for input {port.name!r}, but {count} in "
                              f"{ports[0].name!r}")  # fmt: skip
     if not count:
         raise InputError(f"{tables[0].origin}: holds no samples")
@@ -131,7 +132,7 @@ def _fix_of(
     rows = read_rows(file, given, dims, names, row)
     if len(rows.values) != 1:
         how = spelled("row=I", "--row I")
-        raise InputError(f"{rows.origin}: holds {len(rows.values)} samples; choose one with {how} (0-based)")
+        raise InputError(f"{rows.origin}: holds {counted(len(rows.values), 'sample')}; choose one with {how} (0-based)")
     return rows.fix(0)
 
 

@@ -37,7 +37,7 @@ from exactbox.polytope.program import NO_CANDIDATE, Gather, Max, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.verdicts import Minimal
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.progress import Silent, Watcher
 
 Floats = npt.NDArray[np.float64]
@@ -336,8 +336,8 @@ def given_domain(program: Program, domain: Domain) -> DomainRead:
         InputError: it has another number of coordinates than the program has inputs.
     """
     if domain.size != program.input_size:
-        raise InputError(f"domain: expected {program.input_size} coordinates, got {domain.size}")
-    kind = "box" if domain.is_box else f"polytope of {len(domain.rows)} rows and some bounds"
+        raise InputError(f"domain: expected {counted(program.input_size, 'coordinate')}, got {domain.size}")
+    kind = "box" if domain.is_box else f"polytope of {counted(len(domain.rows), 'row')} and some bounds"
     return DomainRead(domain, f"a given {kind} of dimension {domain.dimension}")
 
 
@@ -359,8 +359,8 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
     """Add what costs more: distances and facets, each where it is asked for or cheap."""
     rows, inputs = row_count(found.program), found.program.input_size
     rivals = 0 if found.decision is None else len(found.decision.outputs) - 1
-    compared = f", {rivals} rivals" if rivals > rows else ""
-    size = f"{rows} rows{compared} and {inputs} inputs exceed the budget"
+    compared = f", {counted(rivals, 'rival')}" if rivals > rows else ""
+    size = f"{counted(rows, 'row')}{compared} and {counted(inputs, 'input')} exceed the budget"
     dear = max(rows, rivals) * inputs > DISTANCE_BUDGET or rivals > max(1, most_rows(found.program))
     no_distances = _why_not(measure, dear, f"{size}: {spelled('measure=True', '--distances')} does compute them")
     if not no_distances and not found.domain.domain.is_box:
@@ -370,7 +370,7 @@ def _with_geometry(found: Certified, minimal: bool | None, measure: bool | None,
         found = replace(found, distances=_distances(found))
     bounds = len(found.domain.domain.bound_sources)
     if rows * rows * inputs <= MINIMAL_BUDGET:
-        size = f"{bounds} bounds of the domain and {inputs} inputs exceed the budget"
+        size = f"{counted(bounds, 'bound')} of the domain and {counted(inputs, 'input')} exceed the budget"
     dear = rows * rows * inputs > MINIMAL_BUDGET or bounds * inputs > BOUNDS_BUDGET
     no_facets = _why_not(minimal, dear, f"{size}: {spelled('minimal=True', '--minimal')} does decide them")
     if not no_facets:

@@ -14,6 +14,7 @@ from exactbox.partition import class_names, score_rows
 from exactbox.polytope.envelope import winners_within
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.region import Region
+from exactbox.polytope.wording import counted
 
 if TYPE_CHECKING:
     from exactbox.enumerating import Enumerated
@@ -78,7 +79,7 @@ def _by_programs(found: Enumerated, names: tuple[str, ...], seconds: float | Non
     listed: list[tuple[str, ...]] = []
     for region in found:
         if time.monotonic() > deadline:
-            reason = f"stopped after {seconds} seconds: {len(listed)} of {len(found)} regions were looked at"
+            reason = f"stopped after {seconds} seconds: {len(listed)} of {counted(len(found), 'region')} were looked at"
             return ClassRegions(tuple(listed), False, reason, names)
         listed.append(_sorted(classes_within(found.plan, region), names))
     return ClassRegions(tuple(listed), True, "all regions were looked at", names)

@@ -13,6 +13,7 @@ from exactbox.csv_files import looks_like_number
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program, Provenance
 from exactbox.polytope.rational import exact, parse_number
+from exactbox.polytope.wording import counted
 from exactbox.sources import SAMPLES, Given, Table, read_array, some, split_row, table_of
 
 _ENTRY = re.compile(r"(?P<name>.+)\[(?P<places>[0-9]+(,[0-9]+)*)\]", re.DOTALL)
@@ -98,7 +99,8 @@ def by_port(
     if not table.columns:
         if len(inputs) > 1:
             raise InputError(
-                f"the model has {len(inputs)} inputs ({', '.join(inputs)}): give each by its name, or a table whose "
+                f"the model has {counted(len(inputs), 'input')} ({', '.join(inputs)}): give each by its name, or "
+                "a table whose "
                 f"columns have these names"
             )
         return [table]

@@ -32,6 +32,7 @@ from exactbox.polytope.identical import divergences
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals, zeros
 from exactbox.polytope.rational import exact as exact_numbers
+from exactbox.polytope.wording import counted
 from exactbox.separating import Floats, Reach, Separated, separate
 
 POINTS = 4096
@@ -181,7 +182,8 @@ def _logits(one: Side, other: Side, reach: Reach, given: Floats, points: int) ->
     if found.points.shape[1]:
         return Finding("different", parting[0].text), found
     reason = (
-        f"the canonical programs differ ({parting[0].text}), but the exact outputs agree at all {found.tried} points "
+        f"the canonical programs differ ({parting[0].text}), but the exact outputs agree at all "
+        f"{counted(found.tried, 'point')} "
         "tried"
     )
     return Finding("undecided", reason), found

@@ -17,6 +17,7 @@ from exactbox.polytope import exact
 from exactbox.polytope.program import Head
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rational import exact as exact_numbers
+from exactbox.polytope.wording import counted
 from exactbox.separating import SCALES, SEED, Floats, Reach
 
 Verdict = Literal["equal", "different", "undecided"]
@@ -120,7 +121,7 @@ def compare_decisions(one: Side, other: Side, logits: Finding, points: Floats) -
             k = differ[0]
             parted = Parted(columns[:, i], k, picked[0][k], picked[1][k])
             return Finding("different", f"at a point, {picked[0][k]!r} and {picked[1][k]!r} are chosen", parted)
-    return Finding("undecided", f"the same was chosen at all {points.shape[1]} points tried; rules: "
+    return Finding("undecided", f"the same was chosen at all {counted(points.shape[1], 'point')} tried; rules: "
                    f"{_rule(one.head)} and {_rule(other.head)}")  # fmt: skip
 
 
@@ -128,7 +129,10 @@ def _unlike(one: Side, other: Side) -> str:
     """Say what tells the models apart before any number is computed; empty where nothing does."""
     mine, theirs = one.program.inputs, other.program.inputs
     if len(mine) != len(theirs):
-        return f"{len(mine)} inputs, and {len(theirs)}: none fit both; entries were matched by flattened position"
+        return (
+            f"{counted(len(mine), 'input')}, and {len(theirs)}: none fit both; entries were matched by flattened "
+            "position"
+        )
     for left, right in zip(mine, theirs, strict=True):
         if squeezed(left.shape) != squeezed(right.shape):
             shapes = f"has shape {list(left.shape)} in the first model and {list(right.shape)} in the second"

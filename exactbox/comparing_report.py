@@ -7,6 +7,7 @@ from exactbox.comparing_outputs import Finding, head_text
 from exactbox.comparing_sides import Side
 from exactbox.documents import Document, finite, floats, number
 from exactbox.polytope.rational import Rationals
+from exactbox.polytope.wording import counted
 from exactbox.report import Block
 from exactbox.rounding import decimal_text, exact_text
 
@@ -53,7 +54,7 @@ def comparison_blocks(found: Comparison) -> list[Block]:
         listed += [("point", point_words(found.witness.point)), ("at it", _output_words(found.witness)),
                    ("runtime", [found.witness.confirmation])]  # fmt: skip
     if found.tried:
-        listed.append(("searched", [f"{found.tried} points, evaluated exactly, in {found.domain}"]))
+        listed.append(("searched", [f"{counted(found.tried, 'point')}, evaluated exactly, in {found.domain}"]))
     return [*listed, ("notes", [f"- {note}" for note in found.notes])] if found.notes else listed
 
 
@@ -115,13 +116,16 @@ def _known(value: float | None) -> float | None:
 
 def _side_words(side: Side) -> str:
     head = f" under {head_text(side.head)}" if side.head.steps else ""
-    return f"{side.path}: output {side.program.output.name}{head}, {len(side.program.instructions)} instructions"
+    return (
+        f"{side.path}: output {side.program.output.name}{head}, "
+        f"{counted(len(side.program.instructions), 'instruction')}"
+    )
 
 
 def point_words(point: Rationals) -> list[str]:
     """Return the first coordinates of a point in decimal."""
     values = [decimal_text(value, 9) for value in point.fractions()]
-    more = f", … ({len(values)} values; --json lists all, exactly)" if len(values) > SHOWN else ""
+    more = f", … ({counted(len(values), 'value')}; --json lists all, exactly)" if len(values) > SHOWN else ""
     return [", ".join(values[:SHOWN]) + more]
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import parse_number
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 
 MISSING = frozenset({"", "na", "n/a", "#n/a", "null", "none", "nil", "missing", "?", "-", ".", "*"})
 """What stands where a value is missing, in lower case; none of these is taken for a name."""
@@ -52,7 +52,7 @@ def read_lines(path: Path, what: str = "lines of numbers") -> list[Line]:
     for line in lines:
         if len(line.cells) != len(first.cells):
             expected = f"line {first.number} has {len(first.cells)}{separators(first.cells)}"
-            raise InputError(f"{path}: line {line.number} has {len(line.cells)} cells, {expected}")
+            raise InputError(f"{path}: line {line.number} has {counted(len(line.cells), 'cell')}, {expected}")
     between = [line.number for line in every if not line.cells and first.number < line.number < lines[-1].number]
     if between and len(first.cells) == 1:
         raise InputError(f"{path}: line {between[0]} is empty: give its value, or remove the line")

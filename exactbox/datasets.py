@@ -16,6 +16,7 @@ from exactbox.inputs import SHAPE_RULE, axes_hint, fits
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import exact
+from exactbox.polytope.wording import counted
 from exactbox.rounding import round_to
 from exactbox.sources import LABELS, AnyArray, Given, Table, read_array, some
 
@@ -82,7 +83,9 @@ def dataset_of(program: Program, given: Sequence[Table]) -> Dataset:
     counts = [len(table.values) for table in tables]
     for port, table, count in zip(program.inputs, tables, counts, strict=True):
         if count != counts[0]:
-            raise InputError(f"{table.origin}: {count} samples for input {port.name!r}, but {counts[0]} in the first")
+            raise InputError(
+                f"{table.origin}: {counted(count, 'sample')} for input {port.name!r}, but {counts[0]} in the first"
+            )
         if not count:
             raise InputError(f"{table.origin}: holds no samples")
         _check_finite(table)

@@ -10,7 +10,7 @@ from typing import Literal
 from exactbox.importers.tails import MIXED
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program, Rule
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 
 RULES: tuple[Rule, ...] = ("argmax", "argmin", "sign", "none")
 
@@ -97,7 +97,9 @@ def plan_decision(
     if settled == "sign" and len(outputs) > 1:
         if target is None:
             how = spelled("target=K", "--target")
-            raise InputError(f"decision: the sign rule looks at one of {len(outputs)} outputs; choose it with {how}")
+            raise InputError(
+                f"decision: the sign rule looks at one of {counted(len(outputs), 'output')}; choose it with {how}"
+            )
         every = DecisionPlan("none", outputs, "first", labels, "")
         outputs, labels = (every.find(target),), ()
     text = _text(settled, len(outputs), origin, layout if rows > 1 else "")
@@ -119,7 +121,7 @@ def _row(program: Program, row: int | None) -> tuple[tuple[int, ...], int, str]:
     moved = program.head.moved
     own = list(shape if moved is None or program.head.shape is None else program.head.shape)
     along = "" if moved is None else f" along its axis {moved}"
-    layout = f"the output {program.output.name!r} of shape {own} holds {rows} rows of {width}{along}"
+    layout = f"the output {program.output.name!r} of shape {own} holds {counted(rows, 'row')} of {width}{along}"
     chosen = row or 0
     if rows and not 0 <= chosen < rows:
         raise InputError(f"output row {chosen}: {layout}, counted from 0")
@@ -171,6 +173,6 @@ def _labels(program: Program, count: int, rule: Rule, given: Sequence[str]) -> t
 def _text(rule: Rule, count: int, origin: str, layout: str) -> str:
     if rule == "none":
         return f"none: {origin}" if origin != "given" else "none, as given"
-    what = "the sign of one output" if rule == "sign" else f"{rule} over {count} outputs"
+    what = "the sign of one output" if rule == "sign" else f"{rule} over {counted(count, 'output')}"
     where = f", one row of several: {layout}" if layout else ""
     return f"{what} ({origin}){where}"

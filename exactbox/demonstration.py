@@ -17,6 +17,7 @@ from exactbox.commands import to_json
 from exactbox.documents import document
 from exactbox.loading import load
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.wording import counted
 from exactbox.progress import Stages
 from exactbox.report import print_blocks, summary
 from exactbox.rounding import decimal_text
@@ -83,7 +84,7 @@ def proved(found: Certified) -> list[str]:
     """Say in words what the certificate proves."""
     lines = [
         f"On the whole region around this image, all {found.program.unit_count} Relu units do what they do at it, so "
-        f"that the network is one affine map there: its {found.program.output_size} rows of "
+        f"that the network is one affine map there: its {counted(found.program.output_size, 'row')} of "
         f"{found.program.input_size} weights are in the certificate, as fractions.",
         f"At the image the class is {found.class_name}: its logit exceeds every other by {_margin(found)} or more.",
     ]
@@ -94,7 +95,10 @@ def proved(found: Certified) -> list[str]:
             lines.append(f"No change of all pixels by less than {limit} within [0, 1] changes the class.")
     if found.minimal is not None and not found.minimal.undecided:
         count = len(found.minimal.facets)
-        lines.append(f"The region has exactly {count} facets; each row comes with evidence that it is one, or is none.")
+        lines.append(
+            f"The region has exactly {counted(count, 'facet')}; each row comes with evidence that it is one, or "
+            "is none."
+        )
     return lines
 
 

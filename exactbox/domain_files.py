@@ -16,6 +16,7 @@ from exactbox.polytope.domain_rows import domain_from_rows
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import from_fractions, parse_number
+from exactbox.polytope.wording import counted
 
 KEYS = ("lower", "upper", "rows", "equations")
 
@@ -33,7 +34,7 @@ def domain_from_vnnlib(program: Program, path: Path, case: int | None = None) ->
     """
     found = read_property(path)
     if found.inputs != program.input_size:
-        raise InputError(f"{path}: declares {found.inputs} inputs X, the model has {program.input_size}")
+        raise InputError(f"{path}: declares {counted(found.inputs, 'input')} X, the model has {program.input_size}")
     chosen = "" if case is None else f", case {case}"
     return DomainRead(found.input_domain(case), f"the inputs of {path}{chosen}")
 
@@ -82,7 +83,7 @@ def _csv(path: Path, program: Program, names: Sequence[str], header: bool | None
     lines = read_lines(path, "rows of a polytope")
     columns = header_of(path, lines[0], header)
     if len(lines[0].cells) != size + 1:
-        expected = f"{size + 1} columns, a coefficient for each input and the bound"
+        expected = f"{counted(size + 1, 'column')}, a coefficient for each input and the bound"
         raise InputError(f"{path}: expected {expected}, got {len(lines[0].cells)}{separators(lines[0].cells)}")
     body = lines[1:] if columns else lines
     if not body:

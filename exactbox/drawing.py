@@ -18,7 +18,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.exact import forward
 from exactbox.polytope.rational import Rationals, exact, from_fractions
 from exactbox.polytope.shapes import Point, Shape
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.region_colours import By, Colour, class_colour, hashed_colour, map_key, share_of, tinted
 from exactbox.rounding import decimal_text
 
@@ -229,7 +229,7 @@ class _Maker:
         state = "all there are" if self._found.complete else f"INCOMPLETE: {self._found.reason}"
         how = "computed exactly, drawn rounded"
         where = said or (self._found.domain.text if not self._found.model.slice else "")
-        return "; ".join(words for words in (f"{total} regions, {part}{state}", where, how) if words)
+        return "; ".join(words for words in (f"{counted(total, 'region')}, {part}{state}", where, how) if words)
 
 
 def curve_names(found: Enumerated, count: int) -> list[str]:
@@ -243,9 +243,9 @@ def curve_names(found: Enumerated, count: int) -> list[str]:
 def title(found: Enumerated) -> str:
     """Return a picture's title."""
     cut = found.model.slice
-    where = "" if cut is None else f" on a {cut.kind} through {len(cut.points)} inputs"
-    linear = f", {len(found.linear_regions)} linear regions" if found.hanging is not None else ""
-    return f"{Path(found.model.path).name}{where}: {len(found)} activation regions{linear}"
+    where = "" if cut is None else f" on a {cut.kind} through {counted(len(cut.points), 'input')}"
+    linear = f", {counted(len(found.linear_regions), 'linear region')}" if found.hanging is not None else ""
+    return f"{Path(found.model.path).name}{where}: {counted(len(found), 'activation region')}{linear}"
 
 
 def _window(found: Enumerated, view: View | None) -> tuple[Domain | None, str]:

@@ -20,6 +20,7 @@ from exactbox.long_runs import Limits
 from exactbox.polytope.canonical import program_hash
 from exactbox.polytope.enumeration import Progress
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.wording import counted
 from exactbox.progress import Stages
 from exactbox.region_counts import Counts
 from exactbox.region_table import column_names
@@ -185,7 +186,7 @@ def progress_words(progress: Progress) -> str:
     '1200 regions, 600/s, 35 cells wait'
     """
     rate = progress.regions / max(progress.seconds, 2.0**-20)
-    return f"{progress.regions} regions, {rate:.0f}/s, {progress.frontier} cells wait"
+    return f"{counted(progress.regions, 'region')}, {rate:.0f}/s, {counted(progress.frontier, 'cell')} waiting"
 
 
 def _certificate_files(found: Counts) -> list[str]:

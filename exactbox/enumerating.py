@@ -32,6 +32,7 @@ from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region
+from exactbox.polytope.wording import counted
 from exactbox.region_counts import Counts
 from exactbox.run_results import Found, Prepared, Ways, long_run
 from exactbox.saving import Info, model_info
@@ -73,7 +74,7 @@ class Enumerated(Analyses):
 
     def __repr__(self) -> str:
         ended = "complete" if self.complete else self.reason
-        return brief(self, [repr(self.model.path), f"{len(self)} regions", ended])
+        return brief(self, [repr(self.model.path), counted(len(self), 'region'), ended])
 
     def __len__(self) -> int:
         return len(self.cells)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from exactbox.documents import Document, model_document, number
 from exactbox.findings import replaced_words
+from exactbox.polytope.wording import counted
 from exactbox.region_counts import Counts
-from exactbox.report import Block, counted, unconfirmed_words
+from exactbox.report import Block, unconfirmed_words
 from exactbox.rounding import decimal_text
 from exactbox.slices import Slice
 
@@ -55,7 +56,7 @@ def blocks(found: Counts) -> list[Block]:
         ("slice", [] if found.model.slice is None else [found.model.slice.text]),
         ("domain", [found.domain.text]),
         ("regions", [_count_words(found)]),
-        ("time", [f"{found.seconds:.2f} s, {rate(found):.0f} regions/s"]),
+        ("time", [f"{found.seconds:.2f} s, {rate(found):.0f} a second"]),
         ("classes", _class_words(found)),
         ("neighbours", _hanging_words(found)),
         ("proved", [f"- {sentence}" for sentence in proved(found)]),
@@ -104,7 +105,8 @@ def _class_words(found: Counts) -> list[str]:
     counts = list(found.class_counts.items())
     lines = [f"decision rule: {found.plan.text}", "regions by the class at the witness:"]
     lines += [f"{count:>9}  {name}" for name, count in counts[:CLASSES]]
-    return lines + ([f"and {len(counts) - CLASSES} more classes; --json has all"] if len(counts) > CLASSES else [])
+    more = counted(len(counts) - CLASSES, "more class", "more classes")
+    return lines + ([f"and {more}; --json has all"] if len(counts) > CLASSES else [])
 
 
 def _hanging_words(found: Counts) -> list[str]:

@@ -12,7 +12,7 @@ from exactbox.polytope.distance import Distance
 from exactbox.polytope.program import Program
 from exactbox.polytope.rows import RowSource
 from exactbox.polytope.verdicts import Dropped, Free, Same
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.rounding import decimal_text
 
 
@@ -131,7 +131,7 @@ def _unstated(found: Certified) -> str:
     names = ", ".join(found.plan.name(k) for k in found.stated) or "none"
     rest = found.program.output_size - len(found.stated)
     how = spelled("target=K", "--target K")
-    return f"weights and intercepts of {rest} outputs: stated are those of {names}; {how} states K's"
+    return f"weights and intercepts of {counted(rest, 'output')}: stated are those of {names}; {how} states K's"
 
 
 def replaced_words(program: Program) -> list[str]:
@@ -140,7 +140,7 @@ def replaced_words(program: Program) -> list[str]:
         return []
     bits = program.replaced[0].bits
     shown = "; ".join(f"{one.node}: {one.count} of the form {one.formula}" for one in program.replaced[:3])
-    more = f"; and those of {len(program.replaced) - 3} more nodes" if len(program.replaced) > 3 else ""
+    more = f"; and those of {counted(len(program.replaced) - 3, 'more node')}" if len(program.replaced) > 3 else ""
     return [f"the network f itself: constants that are not rational ({shown}{more}) were replaced by {bits}-bit "
             "rationals, so that every statement, and every tie, is about the network f~ with those"]  # fmt: skip
 

@@ -18,6 +18,7 @@ from exactbox.importers.ports import input_shape
 from exactbox.importers.torch_modules import Given
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, exact, from_fractions
+from exactbox.polytope.wording import counted
 from exactbox.rounding import FLOAT_FORMATS, exact_text, round_to
 
 _ENTRY = re.compile(r"(?P<name>.+)\[(?P<places>[0-9, ]*)\]", re.DOTALL)
@@ -151,7 +152,8 @@ def _values(
     listed: list[object] = [] if isinstance(value, str | bytes) else _flat(value)
     if len(listed) != size:
         raise InputError(
-            f"{where}: input '{item.name}' of shape {list(shape)} has {size} entries; fix each, as "
+            f"{where}: input '{item.name}' of shape {list(shape)} has {counted(size, 'entry', 'entries')}; fix "
+            "each, as "
             f"{item.name}[{','.join('0' * len(shape))}]=VALUE"
         )
     return {i: _entry(where, item.dtype, entry) for i, entry in enumerate(listed)}

@@ -10,7 +10,7 @@ from exactbox.columns import by_port, split_named
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program
 from exactbox.polytope.rational import Rationals, concatenate
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.rounding import round_to
 from exactbox.sources import Table
 
@@ -51,7 +51,7 @@ class InputRead:
         if not self.changed:
             return f"every value is a {types} number already; nothing was rounded"
         count = self.point.size
-        return f"{self.changed} of {count} values were rounded to {types}, as a runtime would receive them"
+        return f"{self.changed} of {counted(count, 'value')} were rounded to {types}, as a runtime would receive them"
 
 
 def read_inputs(
@@ -130,7 +130,9 @@ def sample_of(table: Table, port: Port, row: int | None) -> Table:
         if len(chosen.values) == 1:
             return chosen.row(0)
         how = spelled("row=I", "--row I") + (f" or as {table.origin}:I" if Path(table.origin).is_file() else "")
-        raise InputError(f"{table.origin}: holds {len(chosen.values)} samples; choose one with {how} (0-based)")
+        raise InputError(
+            f"{table.origin}: holds {counted(len(chosen.values), 'sample')}; choose one with {how} (0-based)"
+        )
     raise InputError(_misfit(chosen, port))
 
 

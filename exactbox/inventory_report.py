@@ -7,6 +7,7 @@ from collections import Counter
 from exactbox.documents import Document
 from exactbox.importers.graph import GraphInput
 from exactbox.importers.inventory import Inventory, NodeEntry
+from exactbox.polytope.wording import counted
 from exactbox.report import Block
 from exactbox.rounding import exact_text
 
@@ -64,7 +65,7 @@ def inventory_blocks(found: Inventory, *, brief: bool = False) -> list[Block]:
     opsets = ", ".join(f"{name or 'ai.onnx'} {version}" for name, version in file.opsets)
     listed: list[Block] = [
         ("model", [file.path, f"sha256 {file.sha256}", f"IR {file.ir_version}, opset {opsets}",
-                   f"{len(found.nodes)} nodes"]),
+                   counted(len(found.nodes), 'node')]),
         ("inputs", [f"{i.name}: {i.dtype} {shape(i)}" for i in found.graph.inputs]),
         ("output", [_output(found)]),
         ("operators", [_operator(one) for one in operators(found)]),
@@ -109,18 +110,20 @@ def _operator(one: Document) -> str:
 
 def _units(found: Inventory) -> list[str]:
     return _cut([
-        f"{entry.op} '{entry.name}': {entry.units} maxima of up to {entry.widest} candidates"
+        f"{entry.op} '{entry.name}': {counted(entry.units, 'maximum', 'maxima')} of up to "
+        f"{counted(entry.widest, 'candidate')}"
         for entry in found.layers
     ])  # fmt: skip
 
 
 def _constants(found: Inventory) -> list[str]:
     kinds = ", ".join(f"{count} {dtype}" for dtype, count in found.constants.items())
-    lines = [f"{found.parameters} float numbers in {kinds or 'no'} tensors"]
+    lines = [f"{counted(found.parameters, 'float number')} in {kinds or 'no'} tensors"]
     if found.replaced:
         first = found.replaced[0]
         lines.append(
-            f"{len(found.replaced)} irrational constants are enclosed, each replaced by a rational of 80 significant "
+            f"{counted(len(found.replaced), 'irrational constant')}, each enclosed and replaced by a rational of "
+            "80 significant "
             f"bits, such as {first.expression} in {first.node}"
         )
     return lines
@@ -132,9 +135,12 @@ def _cost(found: Inventory) -> list[str]:
         return []
     fused = "" if cost.fused else " (by nodes, not fused)"
     return [
-        f"one exact forward pass: {cost.multiply_adds} multiply-adds over vectors of {cost.entries} entries",
-        f"one region: {cost.units} units{fused} give {cost.rows} rows over {cost.inputs} inputs, "
-        f"{cost.rows * cost.inputs} numbers before redundant rows are dropped",
+        f"one exact forward pass: {counted(cost.multiply_adds, 'multiply-add')} over vectors of "
+        f"{counted(cost.entries, 'entry', 'entries')}",
+        f"one region: {counted(cost.units, 'unit')}{fused} {'gives' if cost.units == 1 else 'give'} "
+        f"{counted(cost.rows, 'row')} over "
+        f"{counted(cost.inputs, 'input')}, "
+        f"{counted(cost.rows * cost.inputs, 'number')} before redundant rows are dropped",
     ]
 
 

@@ -32,6 +32,7 @@ from exactbox.polytope.program import (
 )
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import region_at
+from exactbox.polytope.wording import counted
 from exactbox.progress import Stages
 from exactbox.report import confirmation_words, print_blocks
 from exactbox.sources import Given
@@ -121,8 +122,9 @@ def counts(program: Program) -> str:
     """Say how large a program is."""
     numbers = sum(step.weight.size for step in program.instructions if isinstance(step, MatMul))
     return (
-        f"{len(program.instructions)} instructions, {program.input_size} inputs, {program.unit_count} units, "
-        f"{program.output_size} outputs, {numbers} weights"
+        f"{counted(len(program.instructions), 'instruction')}, {counted(program.input_size, 'input')}, "
+        f"{counted(program.unit_count, 'unit')}, "
+        f"{counted(program.output_size, 'output')}, {counted(numbers, 'weight')}"
     )
 
 
@@ -146,7 +148,7 @@ def details(instruction: Instruction) -> str:
             return f"of {_joined(srcs)}" + (f", {zeros} zeros" if zeros else "")
         case MatMul(src, weight, rows):
             groups, height, width = weight.shape
-            shared = f", shared by {rows} rows" if rows > 1 else ""
+            shared = f", shared by {counted(rows, 'row')}" if rows > 1 else ""
             return f"of {src}, {f'{groups} of ' if groups > 1 else ''}{height}x{width}{shared}"
         case Scale(src, _) | Shift(src, _):
             return f"of {src}"
@@ -154,9 +156,9 @@ def details(instruction: Instruction) -> str:
             return f"of {left} and {right}"
         case Max(src, groups):
             widths = (groups != NO_CANDIDATE).sum(axis=1)
-            count = f"{widths.min()} to {widths.max()}" if len(np.unique(widths)) > 1 else f"{widths.max()}"
+            least = f"{widths.min()} to " if len(np.unique(widths)) > 1 else ""
             constant = " with the constant 0" if bool((groups == CONSTANT_ZERO).any()) else ""
-            return f"of {src}, {count} candidates{constant}"
+            return f"of {src}, {least}{counted(int(widths.max()), 'candidate')}{constant}"
 
 
 def region_lines(program: Program, point: Rationals) -> dict[str, list[str]]:
@@ -168,7 +170,7 @@ def region_lines(program: Program, point: Rationals) -> dict[str, list[str]]:
     from exactbox.polytope import symbolic
 
     if program.unit_count > MOST_UNITS or program.input_size > MOST_INPUTS:
-        size = f"{program.unit_count} units and {program.input_size} inputs"
+        size = f"{counted(program.unit_count, 'unit')} and {counted(program.input_size, 'input')}"
         raise BudgetError(f"--region: expected at most {MOST_UNITS} units and {MOST_INPUTS} inputs, got {size}")
     region = region_at(program, point, everything(program.input_size))
     names = [program.input_name(i) for i in range(program.input_size)]

@@ -17,6 +17,7 @@ from exactbox.polytope.cell_kernels import Ints
 from exactbox.polytope.enumeration import Progress, Space
 from exactbox.polytope.errors import BudgetError
 from exactbox.polytope.tasks import Keyer, Place, Task, halves, keyer
+from exactbox.polytope.wording import counted
 from exactbox.run_parts import BEYOND, CLASS, FACETS
 from exactbox.run_rows import Rows, Workshop, first_rows
 from exactbox.run_state import RunState
@@ -112,7 +113,7 @@ class LongRun:
         limit = self._limits.max_regions
         if limit is None or self._state.regions + bool(self._waiting or self._busy) <= limit:
             return None
-        return f"stopped: more than {limit} regions"
+        return f"stopped: more than {counted(limit, 'region')}"
 
     def _ended(self) -> str | None:
         """Tell how far the work is, and say whether it is to end before all is done."""

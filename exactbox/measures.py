@@ -12,6 +12,7 @@ from exactbox.polytope.errors import BudgetError, InputError
 from exactbox.polytope.geometry import MAX_DIMENSION, Ball, bounding_box, chebyshev, vertices, volume
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.verdicts import Minimal
+from exactbox.polytope.wording import counted
 
 _T = TypeVar("_T")
 
@@ -60,7 +61,8 @@ def geometry(polytope: Minimal, *, everything: bool = False) -> Geometry:
         box = _attempt(lambda: bounding_box(polytope), "bounding_box", skipped)
     else:
         skipped["bounding_box"] = (
-            f"{size} facets times sides, in {dimension} dimensions, exceed the budget of {BOX_BUDGET}, "
+            f"{counted(size, 'facet')} times sides, in {counted(dimension, 'dimension')}, exceed the budget of "
+            f"{BOX_BUDGET}, "
             f"and of {INPUTS_BUDGET} times dimensions"
         )
     if dimension > MAX_DIMENSION:

@@ -48,8 +48,9 @@ def model_options(command: _F) -> _F:
                      help="Make an input (city=Rome) or one entry of it (X[2]=1.5) a constant; encoders of categories "
                      "need that. Rounded to the input's type, which is said. Repeated for several."),
         click.option("--limit", multiple=True, metavar="NAME=N",
-                     help="Raise a limit on what a model may cost: file_bytes, nodes, tensor_elements, total_elements, "
-                     "unrolled_nodes; the error that names one says how far."),
+                     help="Raise (or lower) a limit on what reading a model may cost: file_bytes, nodes, "
+                     "tensor_elements, total_elements, unrolled_nodes. An error at a limit says which, and the number "
+                     "needed."),
     ]):  # fmt: skip
         command = option(command)
     return command

@@ -28,6 +28,7 @@ from exactbox.polytope.region import Region, region_at
 from exactbox.polytope.rows import Rows, RowSource
 from exactbox.polytope.verdicts import Same
 from exactbox.polytope.walk import Crossing, Walk, walk
+from exactbox.polytope.wording import counted
 from exactbox.witness_classes import classes_at
 
 
@@ -122,7 +123,8 @@ class Neighborhood:
     seconds: float
 
     def __repr__(self) -> str:
-        return brief(self, [repr(self.model.path), f"{len(self)} regions within {self.depth} facets"])
+        size = f"{counted(len(self), 'region')} within {counted(self.depth, 'facet')}"
+        return brief(self, [repr(self.model.path), size])
 
     def __len__(self) -> int:
         return len(self.walk.places)

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from exactbox.documents import Document, model_document, number
 from exactbox.findings import replaced_words
 from exactbox.neighborhood import Neighborhood, Passage
-from exactbox.report import Block, counted, unconfirmed_words
+from exactbox.polytope.wording import counted
+from exactbox.report import Block, unconfirmed_words
 from exactbox.rounding import decimal_text, exact_text
 from exactbox.tables import Columns, Record
 
@@ -87,7 +88,7 @@ def blocks(found: Neighborhood) -> list[Block]:
     return [
         ("model", [f"{source.path} (sha256 {source.sha256[:12]}…): {counted(program.input_size, 'input')}, "
                    f"{counted(program.unit_count, 'unit')}"]),
-        ("input", [f"{found.input.origin}: {found.input.point.size} values", found.input.rounding]),
+        ("input", [f"{found.input.origin}: {counted(found.input.point.size, 'value')}", found.input.rounding]),
         ("domain", [found.domain.text]),
         ("start", [start_words(found)]),
         ("regions", [f"{len(found)} within {counted(found.depth, 'facet')} of the input's, {state}: {found.reason}",

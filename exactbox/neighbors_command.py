@@ -13,6 +13,7 @@ from exactbox.files import check_apart
 from exactbox.inputs import split_specs
 from exactbox.neighborhood import neighbors
 from exactbox.neighborhood_report import blocks, document
+from exactbox.polytope.wording import counted
 from exactbox.progress import Stages
 from exactbox.report import print_blocks
 from exactbox.tables import check_table
@@ -68,7 +69,7 @@ def run_neighbors(options: NeighborsOptions, as_json: bool) -> int:
             target=options.target,
             max_regions=options.max_regions,
             time_limit=options.time_limit,
-            progress=lambda regions, looked: stages.describe(f"{regions} regions, {looked} looked at"),
+            progress=lambda regions, looked: stages.describe(f"{counted(regions, 'region')}, {looked} looked at"),
         )
         stages.begin("writing")
         written = [] if options.out is None else [found.save(options.out)]

@@ -126,7 +126,10 @@ def _internal_text(error: BaseException) -> str:
     text = f"internal: {type(error).__name__}{where}: {error}"
     if os.environ.get(SHOW_TRACEBACK):
         return f"{text}\n{''.join(traceback.format_exception(error)).rstrip()}"
-    return f"{text}\n  this is a fault of exactbox; set {SHOW_TRACEBACK}=1 to see where it happened"
+    return (
+        f"{text}\n  this is a fault of exactbox, not of what it was given: please report it with the model, the "
+        f"command and what it prints where {SHOW_TRACEBACK}=1 is set"
+    )
 
 
 def _quiet_pipe() -> int:

@@ -14,7 +14,7 @@ from exactbox.partition_plot import line_width
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.printable import printable
 from exactbox.polytope.region import Region
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.region_colours import hexadecimal
 from exactbox.rounding import decimal_text
 
@@ -93,7 +93,8 @@ def write_page(found: Enumerated, drawing: Drawing, path: Path) -> None:
     """
     if len(drawing.outlines) > MOST_REGIONS:
         raise InputError(
-            f"page: {len(drawing.outlines)} regions are more than a browser moves smoothly ({MOST_REGIONS}); show "
+            f"page: {counted(len(drawing.outlines), 'region')} are more than a browser moves smoothly "
+            f"({MOST_REGIONS}); show "
             f"fewer with a narrower {spelled('view', '--view')}, a smaller box or "
             f"{spelled('max_regions=N', '--max-regions')}, or draw all of them ({spelled('plot', '--plot')})"
         )

@@ -18,6 +18,7 @@ from exactbox.findings import logit_words
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.printable import printable
 from exactbox.polytope.program import Port
+from exactbox.polytope.wording import counted
 
 Floats = npt.NDArray[np.float64]
 
@@ -66,7 +67,7 @@ def image_layout(port: Port, wanted: str | None) -> tuple[int, int, int, bool] |
         channels, rest = divmod(port.size, max(height * width, 1))
         if rest or channels not in (1, 3):
             expected = f"expected {height * width} or 3 times that"
-            raise InputError(f"image {wanted}: the input has {port.size} entries, {expected}")
+            raise InputError(f"image {wanted}: the input has {counted(port.size, 'entry', 'entries')}, {expected}")
         return channels, height, width, False
     shape = port.shape[1:] if len(port.shape) > 2 and port.shape[0] == 1 else port.shape
     if len(shape) == 2 and min(shape) > 1:
@@ -158,7 +159,7 @@ def _bar_figure(picture: Picture) -> Any:
                                  (right, picture.contributions, "contribution: weight times input")):  # fmt: skip
         _bars(axes, [float(numbers[i]) for i in order], labels, title)
     if len(order) < len(picture.values):
-        right.set_xlabel(f"the {len(order)} largest of {len(picture.values)} inputs", fontsize=8)
+        right.set_xlabel(f"the {len(order)} largest of {counted(len(picture.values), 'input')}", fontsize=8)
     return figure
 
 

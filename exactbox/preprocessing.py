@@ -12,6 +12,7 @@ from exactbox.columns import places
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.program import Port, Program, Provenance, Scale, Shift, with_sources
 from exactbox.polytope.rational import Rationals, exact, from_fractions, parse_number
+from exactbox.polytope.wording import counted
 from exactbox.rounding import decimal_text, exact_text
 from exactbox.sources import table_of
 
@@ -114,4 +115,4 @@ def _spread(what: str, flat: Rationals, ports: tuple[Port, ...]) -> Rationals:
     if channels and flat.size == channels:
         return flat[np.repeat(np.arange(channels), total // channels)]
     expected = ", ".join(str(count) for count in sorted({1, channels or 1, total}))
-    raise InputError(f"{what}: got {flat.size} numbers, expected as many as one of: {expected}")
+    raise InputError(f"{what}: got {counted(flat.size, 'number')}, expected as many as one of: {expected}")

@@ -17,6 +17,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.program import Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, RegionsAt
+from exactbox.polytope.wording import counted
 from exactbox.progress import Stages
 
 Given = Model | Program | AnyGiven
@@ -69,7 +70,7 @@ def regions_at(
         stages.begin("regions at the point")
 
         def shown(found: int, looked: int) -> None:
-            stages.describe(f"{found} regions at the point, neighbours of {looked} looked for")
+            stages.describe(f"{counted(found, 'region')} at the point, neighbours of {looked} looked for")
 
         return regions.regions_at(_program(loaded), point, where, budget, progress or shown)
 

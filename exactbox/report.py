@@ -26,7 +26,7 @@ from exactbox.importers.onnx_model import Model as ImportedModel
 from exactbox.measures import Geometry
 from exactbox.polytope.distance import Distance
 from exactbox.polytope.printable import printable
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.rounding import decimal_text
 
 Block = tuple[str, list[str]]
@@ -42,7 +42,7 @@ def summary(found: Certified) -> list[Block]:
     source = found.model.source
     blocks = [
         ("model", _model(found)),
-        ("input", [f"{found.input.origin}: {found.input.point.size} values", found.input.rounding]),
+        ("input", [f"{found.input.origin}: {counted(found.input.point.size, 'value')}", found.input.rounding]),
         ("output", [source.output_choice, f"decision rule: {found.plan.text}"]),
         ("domain", [_domain(found)]),
         ("decision", [_decision(found)]),
@@ -84,21 +84,12 @@ def wrap(line: str, width: int) -> list[str]:
     return textwrap.wrap(line, max(width, 20), break_long_words=False, break_on_hyphens=False) or [""]
 
 
-def counted(count: int, noun: str) -> str:
-    """Say how many there are.
-
-    >>> counted(1, "region"), counted(0, "region")
-    ('1 region', '0 regions')
-    """
-    return f"{count} {noun}" + "s" * (count != 1)
-
-
 def confirmation_words(source: ImportedModel) -> str:
     """Say what the comparison with the runtime gave."""
     found = source.confirmation
     if found.status == "confirmed":
         return (
-            f"the program agrees with onnxruntime at {found.points} random inputs: largest difference "
+            f"the program agrees with onnxruntime at {counted(found.points, 'random input')}: largest difference "
             f"{found.max_difference:.2g}, float32 error bound {found.bound:.2g}"
         )
     reason = f": {found.reason}" if found.reason else ""
@@ -130,7 +121,7 @@ def _domain(found: Certified) -> str:
     domain = found.domain.domain
     if domain.dimension == domain.size:
         return found.domain.text
-    lower = f"{domain.dimension} of {domain.size} dimensions"
+    lower = f"{domain.dimension} of {counted(domain.size, 'dimension')}"
     return f"{found.domain.text}; it has {lower}, and the region and its facets are meant within it"
 
 
@@ -144,14 +135,15 @@ def _decision(found: Certified) -> str:
 
 def _region(found: Certified) -> list[str]:
     units, rows = found.program.unit_count, row_count(found.program)
-    lines = [f"{units} units, {rows} rows; full-dimensional within the domain; one affine map holds on all of it"]
+    size = f"{counted(units, 'unit')}, {counted(rows, 'row')}"
+    lines = [f"{size}; full-dimensional within the domain; one affine map holds on all of it"]
     if found.shared is not False:
         contain = "contain" if found.shared else "may contain"
         lines.append(f"the input lies on its boundary: other regions {contain} it too (exactbox.regions_at lists them)")
     counts = row_counts(found)
     if counts is None:
         return [*lines, f"facets: {found.skipped['minimal']}"]
-    facets = f"minimal: {counts.unit_facets} facets of units and {counts.domain_facets} of the domain"
+    facets = f"minimal: {counted(counts.unit_facets, 'facet')} of units and {counts.domain_facets} of the domain"
     rest = [(counts.redundant, "redundant"), (counts.equal, "equal to another"), (counts.free, "free"),
             (counts.undecided, "UNDECIDED")]  # fmt: skip
     lines.append(facets + "".join(f"; {count} {word}" for count, word in rest if count))
@@ -169,10 +161,11 @@ def _size(found: Geometry) -> list[str]:
         widths = [high - low for low, high in found.bounding_box if low is not None and high is not None]
         unbounded = len(found.bounding_box) - len(widths)
         sides = f"{decimal_text(min(widths))} to {decimal_text(max(widths))}" if widths else "none"
-        lines.append(f"bounding box: widths {sides}" + (f"; unbounded in {unbounded} inputs" if unbounded else ""))
+        beyond = f"; unbounded in {counted(unbounded, 'input')}" if unbounded else ""
+        lines.append(f"bounding box: widths {sides}{beyond}")
     if found.vertices is not None:
         content = "infinite" if found.volume is None else decimal_text(found.volume)
-        lines.append(f"{len(found.vertices)} vertices; volume {content}")
+        lines.append(f"{counted(len(found.vertices), 'vertex', 'vertices')}; volume {content}")
     return lines
 
 

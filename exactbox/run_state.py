@@ -25,7 +25,7 @@ from exactbox.files import check_writable
 from exactbox.polytope.cell_kernels import Refs
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.tasks import Place, Task, first_task
-from exactbox.polytope.wording import spelled
+from exactbox.polytope.wording import counted, spelled
 from exactbox.run_parts import read_rows, write_parts
 from exactbox.run_rows import Done, Rows, Workshop
 
@@ -276,7 +276,8 @@ class InFolder:
                 if part is not None:
                     rows = read_rows(self._part(part), group, self._no_rows, columns)
                 if len(rows) != regions:
-                    raise _damaged(self._folder, f"part {part} holds {len(rows)} regions where {regions} are counted")
+                    held = counted(len(rows), "region")
+                    raise _damaged(self._folder, f"part {part} holds {held} where {regions} are counted")
                 events = np.frombuffer(zlib.decompress(packed), dtype=np.int32)
                 yield Place(key, layer, generation), rows, events.reshape(-1, self._event_width)
         except (sqlite3.Error, zlib.error, ValueError, OSError) as error:

@@ -20,6 +20,7 @@ from exactbox.polytope import enclosed
 from exactbox.polytope.enclosed import Arithmetic, Enclosure
 from exactbox.polytope.errors import InternalError, UnsupportedModelError
 from exactbox.polytope.program import CONSTANT_ZERO, Gather, IndexArray, Program
+from exactbox.polytope.wording import counted
 
 Tensors = Mapping[str, Any]
 
@@ -82,7 +83,9 @@ def run_batch(
         return RuntimeRefusal(first_line(error))
     for name, value in found.items():
         if len(value) != batch:
-            return RuntimeRefusal(f"tensor '{name}' has no batch axis: {len(value)} entries for {batch} samples")
+            return RuntimeRefusal(
+                f"tensor '{name}' has no batch axis: {counted(len(value), 'entry', 'entries')} for {batch} samples"
+            )
     return [{name: value[i : i + 1] for name, value in found.items()} for i in range(batch)]
 
 

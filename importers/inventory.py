@@ -24,6 +24,7 @@ from exactbox.polytope.errors import InputError, Refusal, UnsupportedModelError
 from exactbox.polytope.program import NO_CANDIDATE, Gather, Instruction, MatMul, Max, Port, Program
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.simplify import simplify
+from exactbox.polytope.wording import counted
 
 OpClass = Literal["affine", "max", "movement", "head", "constant", "refused", "not reached", "not needed"]
 
@@ -113,7 +114,8 @@ class Inventory:
     notes: tuple[str, ...]
 
     def __repr__(self) -> str:
-        return brief(self, [repr(self.file.path), f"{len(self.nodes)} nodes", f"output {self.output!r}", self.status])
+        nodes, output = counted(len(self.nodes), "node"), f"output {self.output!r}"
+        return brief(self, [repr(self.file.path), nodes, output, self.status])
 
     @property
     def graph(self) -> Graph:

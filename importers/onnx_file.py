@@ -18,6 +18,7 @@ from exactbox.importers.limits import Limits
 from exactbox.importers.torch_modules import Given
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +43,7 @@ class OnnxFile:
     fixed: Mapping[str, Fixed] = field(default_factory=dict)
 
     def __repr__(self) -> str:
-        return brief(self, [repr(self.path), f"{len(self.graph.nodes)} nodes"])
+        return brief(self, [repr(self.path), counted(len(self.graph.nodes), 'node')])
 
 
 def read_onnx(given: Given, limits: Limits) -> OnnxFile:

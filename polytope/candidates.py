@@ -15,6 +15,7 @@ from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import IntArray, Rationals, concatenate, from_fractions, int_array
 from exactbox.polytope.rows import Rows, RowSource
 from exactbox.polytope.system import System
+from exactbox.polytope.wording import counted
 
 Direction = tuple[int, ...]
 
@@ -128,7 +129,7 @@ def candidates(domain: Domain, given: Rows) -> Candidates:
         InputError: a given row has another number of coordinates or uses one that the domain's equations eliminate.
     """
     if given.matrix.shape[1] != domain.size:
-        raise InputError(f"rows: expected {domain.size} coordinates, got {given.matrix.shape[1]}")
+        raise InputError(f"rows: expected {counted(domain.size, 'coordinate')}, got {given.matrix.shape[1]}")
     if np.any(given.matrix[:, list(domain.pivots)] != 0):
         raise InputError("rows: expected rows reduced modulo the domain's equations (see Domain.reduce)")
     free, pivots = domain.free, set(domain.pivots)

@@ -13,6 +13,7 @@ from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals, exact, from_fractions, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
+from exactbox.polytope.wording import counted
 
 Bound = Fraction | None
 
@@ -63,7 +64,7 @@ class Domain:
     given: Given | None = None
 
     def __repr__(self) -> str:
-        kind = "a box" if self.is_box else f"{len(self.rows)} rows and bounds"
+        kind = "a box" if self.is_box else f"{counted(len(self.rows), 'row')} and bounds"
         return brief(self, [kind, f"dimension {self.dimension} of {self.size}"])
 
     @property

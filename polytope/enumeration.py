@@ -28,6 +28,7 @@ from exactbox.polytope.rational import Rationals, exact, from_fractions, zeros
 from exactbox.polytope.reading import reading_domain
 from exactbox.polytope.spans import Spans
 from exactbox.polytope.splitting import restart
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,7 +93,7 @@ class Space:
 
     def __init__(self, program: Program, domain: Domain, recording: bool = False) -> None:
         if domain.size != program.input_size:
-            raise InputError(f"domain: expected {program.input_size} coordinates, got {domain.size}")
+            raise InputError(f"domain: expected {counted(program.input_size, 'coordinate')}, got {domain.size}")
         self.program, self.domain, self.recording = program, domain, recording
         seen, self.bounds_left_out = reading_domain(program, domain)
         self.chart: Chart = chart(seen)
@@ -272,7 +273,7 @@ class Enumeration(Iterator[Cell]):
                 self.count += len(kept.filled)
                 yield kept
                 if allowed < len(part.cells.filled):
-                    self.reason = f"stopped: more than {self._max_regions} regions"
+                    self.reason = f"stopped: more than {counted(self.count, 'region')}"
                     return
             waiting[part.layer] = part.waiting
             heard = Progress(self.count, self.seconds, sum(waiting.values()))

@@ -9,6 +9,7 @@ import numpy as np
 
 from exactbox.polytope.program import Add, Gather, Input, Instruction, MatMul, Max, Program, Scale, Shift, sources
 from exactbox.polytope.rational import Rationals
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def divergences(left: Program, right: Program) -> Iterator[Divergence]:
             text = f"instruction {position} ({name}): {len(apart)} of {mine.size} constants differ"
             yield Divergence(position, text, tuple(int(i) for i in apart))
     if len(left.instructions) != len(right.instructions):
-        yield Divergence(None, f"{len(left.instructions)} instructions, and {len(right.instructions)}")
+        yield Divergence(None, f"{counted(len(left.instructions), 'instruction')}, and {len(right.instructions)}")
 
 
 def _same_structure(one: Instruction, other: Instruction) -> bool:
@@ -78,4 +79,7 @@ def _constants(instruction: Instruction) -> Rationals | None:
 def _words(program: Program, position: int) -> str:
     instruction = program.instructions[position]
     read = ", ".join(str(src) for src in sources(instruction))
-    return f"a {type(instruction).__name__} of {program.sizes[position]} entries reading {read or 'nothing'}"
+    return (
+        f"a {type(instruction).__name__} of {counted(program.sizes[position], 'entry', 'entries')} reading "
+        f"{read or 'nothing'}"
+    )

@@ -22,6 +22,7 @@ from exactbox.polytope.geometry import chebyshev
 from exactbox.polytope.quiet import silenced
 from exactbox.polytope.rational import Rationals, exact
 from exactbox.polytope.verdicts import Dropped, Kept, Minimal
+from exactbox.polytope.wording import counted
 
 Stance = Literal["agrees", "disagrees", "too thin to tell"]
 
@@ -192,7 +193,7 @@ def _stance_of_rows(rows: _Rows, radius: float | None, normal: _Normal) -> tuple
     if not min(normal.radius, _CAP) - slack <= radius <= normal.limit + slack:
         return "disagrees", "disagrees: its largest ball contradicts the exact bounds of the radius", None
     total = len(normal.positions)
-    extent = "all rows" if rows.checked == total else f"a sample of {rows.checked} of {total} rows"
+    extent = "all rows" if rows.checked == total else f"a sample of {rows.checked} of {counted(total, 'row')}"
     unclear = f", {rows.unclear} of them too close to call" if rows.unclear else ""
     return "agrees", f"agrees on {extent}{unclear}", None
 

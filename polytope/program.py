@@ -20,6 +20,7 @@ from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.linalg import IntMatrix
 from exactbox.polytope.rational import Rationals
+from exactbox.polytope.wording import counted
 
 IndexArray = npt.NDArray[np.int64]
 Rule = Literal["argmax", "argmin", "sign", "none"]
@@ -235,8 +236,9 @@ class Program:
     sizes: tuple[int, ...] = field(init=False)
 
     def __repr__(self) -> str:
-        return brief(self, [f"{self.input_size} inputs", f"{self.output_size} outputs", f"{self.unit_count} units",
-                            f"{len(self.instructions)} instructions"])
+        counts = {"input": self.input_size, "output": self.output_size, "unit": self.unit_count}
+        counts["instruction"] = len(self.instructions)
+        return brief(self, [counted(count, noun) for noun, count in counts.items()])
 
     def __post_init__(self) -> None:
         if not self.instructions or not isinstance(self.instructions[0], Input):
@@ -248,7 +250,10 @@ class Program:
             except InputError as error:
                 raise InputError(f"instruction {position} ({type(instruction).__name__}): {error}") from None
         if sizes[0] != sum(port.size for port in self.inputs):
-            raise InputError(f"program: the inputs hold {sum(p.size for p in self.inputs)} entries, Input {sizes[0]}")
+            raise InputError(
+                f"program: the inputs hold {counted(sum(p.size for p in self.inputs), 'entry', 'entries')}, "
+                f"Input {sizes[0]}"
+            )
         if sizes[-1] != self.output.size:
             raise InputError(f"program: the output's shape {self.output.shape} does not hold {sizes[-1]} entries")
         if self.provenance and len(self.provenance) != len(self.instructions):
@@ -352,7 +357,7 @@ def _size(instruction: Instruction, sizes: Sequence[int]) -> int:
             return _matmul_size(sizes[src], weight, rows)
         case Scale(src, constants) | Shift(src, constants):
             if constants.shape != (sizes[src],):
-                raise InputError(f"expected {sizes[src]} constants, got shape {constants.shape}")
+                raise InputError(f"expected {counted(sizes[src], 'constant')}, got shape {constants.shape}")
             return sizes[src]
         case Add(left, right):
             if sizes[left] != sizes[right]:
@@ -369,13 +374,15 @@ def _matmul_size(size: int, weight: Rationals, rows: int) -> int:
         raise InputError(f"expected a weight of shape (g, m, k), got {weight.shape}")
     groups, height, width = weight.shape
     if groups * rows * width != size:
-        raise InputError(f"expected {groups}*{rows}*{width} entries, got {size}")
+        raise InputError(f"expected {groups}*{rows}*{counted(width, 'entry', 'entries')}, got {size}")
     return groups * rows * height
 
 
 def _check_index(index: IndexArray, ndim: int, size: int, low: int) -> None:
     if index.dtype != np.int64 or index.ndim != ndim:
-        raise InputError(f"expected an int64 index of {ndim} axes, got {index.dtype} of {index.ndim}")
+        raise InputError(
+            f"expected an int64 index of {counted(ndim, 'axis', 'axes')}, got {index.dtype} of {index.ndim}"
+        )
     if index.size and not (low <= int(index.min()) and int(index.max()) < size):
         raise InputError(f"indices {int(index.min())}..{int(index.max())} do not fit {size} entries")
     index.setflags(write=False)

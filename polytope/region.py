@@ -23,6 +23,7 @@ from exactbox.polytope.rows import Rows, RowSource, join
 from exactbox.polytope.ties import directed_pattern, pattern_at
 from exactbox.polytope.unit_rows import output_functionals, unit_rows
 from exactbox.polytope.verdicts import Kept, Minimal, Same
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -138,7 +139,7 @@ class RegionsAt:
     reason: str = ""
 
     def __repr__(self) -> str:
-        return brief(self, [f"{len(self.regions)} regions", "complete" if self.complete else self.reason])
+        return brief(self, [counted(len(self.regions), 'region'), "complete" if self.complete else self.reason])
 
     def distance(self, norm: Norm) -> Fraction | None:
         """Return a distance (squared for "l2") below which all points of the domain lie in the union of the regions.
@@ -166,7 +167,7 @@ def region_at(program: Program, point: Rationals, domain: Domain) -> Region:
         BudgetError: no lucky direction was found (see ``ties.directions``).
     """
     if point.shape != (program.input_size,):
-        raise InputError(f"point: expected {program.input_size} coordinates, got shape {point.shape}")
+        raise InputError(f"point: expected {counted(program.input_size, 'coordinate')}, got shape {point.shape}")
     outside = domain.violations(point)
     if outside:
         raise InputError(f"the point lies outside the domain: {'; '.join(outside[:3])}")
@@ -200,7 +201,8 @@ def regions_at(
             if beyond.pattern in found:
                 continue
             if len(found) >= budget:
-                return RegionsAt(tuple(found.values()), False, f"undecided: more than {budget} regions at the point")
+                reason = f"undecided: more than {counted(budget, 'region')} at the point"
+                return RegionsAt(tuple(found.values()), False, reason)
             found[beyond.pattern] = beyond
             queue.append(beyond)
     return RegionsAt(tuple(found.values()), True)

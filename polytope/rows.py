@@ -11,6 +11,7 @@ import numpy as np
 from exactbox.polytope.brief import brief
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import IntArray, Rationals, int_array
+from exactbox.polytope.wording import counted
 
 RowKind = Literal["unit", "lower", "upper", "domain", "decision"]
 
@@ -45,7 +46,7 @@ class Rows:
     sources: tuple[RowSource, ...]
 
     def __repr__(self) -> str:
-        return brief(self, [f"{len(self)} rows", f"{self.matrix.shape[1]} coordinates"])
+        return brief(self, [counted(len(self), 'row'), counted(self.matrix.shape[1], 'coordinate')])
 
     def __post_init__(self) -> None:
         count = len(self.sources)

@@ -27,6 +27,7 @@ from exactbox.polytope.program import (
     Shift,
 )
 from exactbox.polytope.rational import Rationals
+from exactbox.polytope.wording import counted
 
 MAX_UNITS = 64
 """The largest number of ``Max`` groups that is unfolded into one expression."""
@@ -97,7 +98,7 @@ def _pattern_run(program: Program, pattern: Pattern, inputs: Sequence[Any]) -> l
 
 def _run(program: Program, inputs: Sequence[Any], maximum: Callable[[int, Max, Vector], Vector]) -> list[Vector]:
     if len(inputs) != program.input_size:
-        raise InputError(f"expected {program.input_size} inputs, got {len(inputs)}")
+        raise InputError(f"expected {counted(program.input_size, 'input')}, got {len(inputs)}")
     values: list[Vector] = []
     for position, instruction in enumerate(program.instructions):
         if isinstance(instruction, Max):

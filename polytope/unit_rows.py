@@ -16,6 +16,7 @@ from exactbox.polytope.pattern import Pattern, winning
 from exactbox.polytope.program import NO_CANDIDATE, IndexArray, Max, Program
 from exactbox.polytope.rational import Rationals, concatenate, zeros
 from exactbox.polytope.rows import Rows, RowSource, integer_rows
+from exactbox.polytope.wording import counted
 
 CHUNK = 512
 """How many functionals are pulled back at once at most."""
@@ -115,7 +116,7 @@ def check_size(count: int, inputs: int) -> None:
     """Raise ``BudgetError`` where so many functionals of so many inputs would not fit into memory."""
     if count * inputs > RESULT:
         raise BudgetError(
-            f"{count} affine functionals of {inputs} inputs have {count * inputs} exact coefficients; "
+            f"{count} affine functionals of {counted(inputs, 'input')} have {count * inputs} exact coefficients; "
             f"at most {RESULT} are held in memory at once"
         )
 

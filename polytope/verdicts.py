@@ -16,6 +16,7 @@ from exactbox.polytope.domain import Domain
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import Rationals
 from exactbox.polytope.rows import Rows, RowSource, join
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,7 @@ class Minimal:
     verdicts: tuple[Verdict, ...]
 
     def __repr__(self) -> str:
-        return brief(self, [f"{len(self.facets)} facets of {len(self.verdicts)} rows"])
+        return brief(self, [f"{counted(len(self.facets), 'facet')} of {counted(len(self.verdicts), 'row')}"])
 
     def __post_init__(self) -> None:
         if len(self.verdicts) != len(self.sources):

@@ -14,6 +14,7 @@ from exactbox.polytope.rational import Rationals
 from exactbox.polytope.region import Region, beyond
 from exactbox.polytope.simplex import Limits
 from exactbox.polytope.verdicts import Minimal
+from exactbox.polytope.wording import counted
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +122,7 @@ class _Walker:
                 self._reason = f"stopped: the time limit of {self._time} seconds was reached"
                 break
             if not self._look(self._queue[0]):
-                self._reason = f"stopped: more than {self._max} regions"
+                self._reason = f"stopped: more than {counted(len(self._places), 'region')}"
                 break
             self._queue.popleft()
             looked += 1

@@ -21,6 +21,15 @@ def spelled(parameter: str, option: str) -> str:
     return option if _typed.get() else parameter
 
 
+def counted(count: int, noun: str, plural: str = "") -> str:
+    """Say how many there are.
+
+    >>> counted(1, "region"), counted(0, "region"), counted(2, "vertex", "vertices")
+    ('1 region', '0 regions', '2 vertices')
+    """
+    return f"{count} {noun if count == 1 else plural or noun + 's'}"
+
+
 @contextmanager
 def typed() -> Generator[None]:
     """Let messages speak of options inside, as a command does."""

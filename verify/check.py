@@ -137,7 +137,7 @@ def fields(value: Any, where: str, *names: str) -> list[Any]:
 def array(value: Any, where: str, length: int | None = None) -> list[Any]:
     """Return a list, of the given length."""
     form(type(value) is list, f"{where}: expected a list")
-    form(length is None or len(value) == length, f"{where}: expected {length} entries, got {len(value)}")
+    form(length is None or len(value) == length, f"{where}: expected {some(length or 0, 'entry')}, got {len(value)}")
     return cast("list[Any]", value)
 
 
@@ -369,6 +369,11 @@ class Program:
         spend((2 * len(joined) + 16) * len(step.srcs))
         ends = pairwise(accumulate((self.steps[src].size for src in step.srcs), initial=0))
         return [{j - low: v for j, v in joined.items() if low <= j < high} for low, high in ends]
+
+
+def some(count: int, noun: str) -> str:
+    """Say how many there are."""
+    return f"{count} {noun if count == 1 else noun[:-1] + 'ies' if noun[-1] == 'y' else noun + 's'}"
 
 
 def show(*values: Fraction | None) -> str:

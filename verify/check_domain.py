@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import Any, NamedTuple
 
-from exactbox.verify.check import Sparse, Vector, array, common, fields, form, hold, show, spend, vector, width
+from exactbox.verify.check import Sparse, Vector, array, common, fields, form, hold, show, some, spend, vector, width
 
 
 class Row(NamedTuple):
@@ -91,4 +91,5 @@ class Domain:
             ends = [None if end is None else Fraction(end, self.den) for end in side]
             numbers = show(*ends) if len(set(ends)) > 1 else f"all {show(ends[0])}"
             yield f"D: {name} bounds of y in R^{self.size}: {numbers}"
-        yield f"D: {len(self.rows)} inequalities, bounds among them, and {len(self.equations)} equations in all"
+        equal = some(len(self.equations), "equation")
+        yield f"D: {some(len(self.rows), 'inequality')}, bounds among them, and {equal} in all"

@@ -13,7 +13,7 @@ from itertools import accumulate, pairwise
 from operator import mul, sub
 from typing import Any, NamedTuple
 
-from exactbox.verify.check import Opened, Program, beside, fields, form, hold, need, spend, vector, width
+from exactbox.verify.check import Opened, Program, beside, fields, form, hold, need, some, spend, vector, width
 from exactbox.verify.check_domain import Domain
 
 Form = tuple[int, ...]  # an affine function of D's free coordinates: its gradient, then its constant
@@ -32,7 +32,7 @@ def prove(file: Opened) -> list[str]:
         words += beside("given")(tree, given, part)
     tree.grow()
     need((tree.regions, tree.patterns.hexdigest()) == (regions, patterns), f"these are {tree.regions} other regions")
-    words.append(f"the max units have exactly {regions} patterns whose P has D's dimension, {len(tree.free)}")
+    words.append(f"the max units have exactly {some(regions, 'pattern')} whose P has D's dimension, {len(tree.free)}")
     return [*words, f"these patterns in their order, a line each, have the SHA-256 {patterns}"]
 
 

@@ -18,6 +18,7 @@ from exactbox.verify.check import (
     hold,
     integers,
     need,
+    some,
     spend,
     strings,
     vector,
@@ -43,9 +44,9 @@ def check(region: Region, stated: Any, evidence: Any) -> list[str]:
     name = "P'" if of == "decision" else "P"
     ends = [0, len(region.pairs), len(rows) - len(region.domain.rows), len(rows)]
     units, deciding, own = (sum(low <= r < high for r in facets) for low, high in pairwise(ends))
-    words = [f"{name} has {len(facets)} facets: {units} of units, {deciding} of the decision, {own} of D"]
+    words = [f"{name} has {some(len(facets), 'facet')}: {units} of units, {deciding} of the decision, {own} of D"]
     if undecided:
-        words.append(f"{name}: {len(undecided)} further rows are undecided, so that these may not be all of its facets")
+        words.append(f"{name}: {some(len(undecided), 'further row')} undecided, so these may not be all of its facets")
     return words
 
 

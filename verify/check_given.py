@@ -42,7 +42,7 @@ def check(region: Region, stated: Any, evidence: Any) -> list[str]:
     reduced = [domain.reduced(*integral(line, size)) for line in halves.values()]
     need(all(row.b >= 0 for row in reduced if not row.a), "given: a row or bound contradicts D's equations")
     need({row for row in reduced if row.a} == {row for row in domain.rows if row.a}, "given: not D's rows and bounds")
-    return [f"D is what {len(halves)} rows and bounds and {len(equations)} equations give, as in the certificate"]
+    return [f"D is what rows and bounds ({len(halves)}) and equations ({len(equations)}) give, as in the certificate"]
 
 
 def read(item: Any, size: int) -> Line:

@@ -137,11 +137,11 @@ class Region:
 
 def in_words(region: Region) -> Iterator[str]:
     """State what a region certificate proves, but for facets and distances."""
-    domain, program, size = region.domain, region.program, region.domain.size
+    domain, program, units = region.domain, region.program, sum(map(len, region.winners.values()))
     yield from (*program.in_words(), *domain.in_words())
     yield f"x0 = ({show(*(Fraction(v, region.point[1]) for v in region.point[0]))}) lies in D and in P"
-    yield (f"P: the part of D where each of {sum(map(len, region.winners.values()))} max units takes the pattern's "
-           f"candidate; its dimension is D's, {size - len(domain.equations)}")  # fmt: skip
+    part = f"the part of D where every max unit ({units} in all) takes the pattern's candidate" if units else "all of D"
+    yield f"P: {part}; its dimension is D's, {domain.size - len(domain.equations)}"
     yield f"on P, outputs {region.outputs} of {json.dumps(program.output)} are W y + c, as in the certificate"
     if region.rule:
         label = f" ({json.dumps(name)})" if (name := region.label()) else ""

@@ -15,6 +15,7 @@ from exactbox.importers.registry import ML, folds, refuses
 from exactbox.importers.values import INTEGER_TYPES, Constant
 from exactbox.polytope.errors import InputError
 from exactbox.polytope.rational import float_fraction, from_fractions
+from exactbox.polytope.wording import counted
 
 Entry = str | int | Fraction
 
@@ -93,7 +94,7 @@ def category_mapping(call: Call) -> Constant:
     texts, whole = call.node.texts("cats_strings") or (), call.node.integers("cats_int64s") or ()
     default = (call.node.text("default_string", "_Unused"), call.node.integer("default_int64", -1))
     if len(texts) != len(whole) or not texts:
-        call.refuse(f"{len(texts)} texts for {len(whole)} numbers")
+        call.refuse(f"{counted(len(texts), 'text')} for {len(whole)} numbers")
     forward = value.dtype == "string"
     table = _table(call, texts, whole, default[1], "int64", _says(call, "default_int64")) if forward else _table(
         call, whole, texts, default[0], "string", _says(call, "default_string"))  # fmt: skip
@@ -155,7 +156,7 @@ def _table(
     call: Call, keys: Sequence[Entry], values: Sequence[Entry], default: Entry, dtype: str, ruled: bool = False
 ) -> Table:
     if len(keys) != len(values) or not keys:
-        call.refuse(f"{len(keys)} keys for {len(values)} values")
+        call.refuse(f"{counted(len(keys), 'key')} for {len(values)} values")
     if len(set(keys)) < len(keys):
         call.refuse("one key occurs twice")
     return Table(tuple(keys), tuple(values), default, dtype, ruled)

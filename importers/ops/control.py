@@ -11,6 +11,7 @@ from exactbox.importers.graph import Graph
 from exactbox.importers.ops.movement import concat_constants
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import AnyArray, Constant, Data, Held, Tensor, Value
+from exactbox.polytope.wording import counted
 
 _COPIES = frozenset({"Identity", "Constant"})
 _NO_NUMBER = "a subgraph's result is no number that exactbox computes"
@@ -36,7 +37,9 @@ def loop(call: Call) -> list[Held]:
     names = [item.name for item in graph.inputs]
     carried = [call.held(place) for place in range(2, len(names))]
     if len(names) < 2 or len(graph.outputs) < len(names) - 1:
-        call.refuse(f"a body of {len(names)} inputs and {len(graph.outputs)} outputs is no loop's")
+        call.refuse(
+            f"a body of {counted(len(names), 'input')} and {counted(len(graph.outputs), 'output')} is no loop's"
+        )
     limit = call.optional_constant(0, "the number of turns")
     turns = None if limit is None else int(limit.integers()[0])
     given = call.optional_constant(1, "the loop's condition")
@@ -137,7 +140,7 @@ def _scan_counts(call: Call, graph: Graph) -> tuple[int, int, int]:
     states = len(graph.inputs) - count
     outputs = len(graph.outputs) - states
     if count < 1 or states < 0 or outputs < 0:
-        call.refuse(f"{count} scanned inputs do not fit a body of {len(graph.inputs)} inputs")
+        call.refuse(f"{counted(count, 'scanned input')} for a body of {counted(len(graph.inputs), 'input')}")
     return states, count, outputs
 
 
@@ -189,7 +192,7 @@ def _turned(call: Call, number: int, value: Value, count: int) -> Value:
 def _listed(call: Call, name: str, number: int, count: int) -> int:
     given = call.node.integers(name)
     if given is not None and len(given) != count:
-        call.refuse(f"{name}: expected {count} numbers, got {len(given)}")
+        call.refuse(f"{name}: expected {counted(count, 'number')}, got {len(given)}")
     return 0 if given is None else given[number]
 
 

@@ -14,6 +14,7 @@ from exactbox.importers.ops.labels import cast_labels, exact_labels, label_text
 from exactbox.importers.registry import ML, heads
 from exactbox.importers.tails import MIXED, comparable, fibres, named, recorded, step_of, tail_of
 from exactbox.importers.values import FLOAT_TYPES, Choice, Constant, Data, Scores, Tensor, Total
+from exactbox.polytope.wording import counted
 
 _POSITIVE = {"Sigmoid", "Exp", "Softmax"}
 
@@ -188,7 +189,7 @@ def zip_map(call: Call) -> Tensor | None:
     if not isinstance(given, Scores) or not given.shape:
         return None
     if len(names) != given.shape[-1]:
-        call.refuse(f"names {len(names)} classes for {given.shape[-1]} scores")
+        call.refuse(f"names {counted(len(names), 'class', 'classes')} for {given.shape[-1]} scores")
     if len(set(names)) < len(names):
         call.refuse("names one class twice")
     own = tail_of(call, "keys=text" if call.node.texts("classlabels_strings") else "keys=int64")

@@ -14,6 +14,7 @@ from exactbox.importers.values import AnyArray, Data, FloatArray
 from exactbox.polytope.enclosed import Rounding, gamma
 from exactbox.polytope.program import IndexArray
 from exactbox.polytope.rational import from_fractions
+from exactbox.polytope.wording import counted
 
 refuses("SoftmaxCrossEntropyLoss", why="the logarithm of a Softmax: not piecewise linear")
 
@@ -57,7 +58,7 @@ class _Weights:
 def _weights(call: Call, places: IndexArray, ignored: AnyArray, classes: int) -> _Weights:
     given = call.optional_constant(2, "the weight")
     if given is not None and given.shape != (classes,):
-        call.refuse(f"expected a weight for each of {classes} classes, got shape {given.shape}")
+        call.refuse(f"expected a weight for each of {counted(classes, 'class', 'classes')}, got shape {given.shape}")
     each = [Fraction(1)] * classes if given is None else given.rationals().fractions()
     error = np.zeros(classes) if given is None or given.error is None else given.error
     pairs = list(zip(places.ravel().tolist(), ignored.ravel().tolist(), strict=True))

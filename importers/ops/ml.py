@@ -14,6 +14,7 @@ from exactbox.importers.tails import fibres, recorded, step_of, tail_of
 from exactbox.importers.values import INTEGER_TYPES, Choice, Constant, Data, Scores, Tensor, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, exact
+from exactbox.polytope.wording import counted
 
 refuses("Binarizer", domain=ML, why="data-dependent comparison: continuity not shown")
 refuses("Normalizer", domain=ML, why="divides by a norm of the data: not piecewise linear")
@@ -38,7 +39,7 @@ def _vector(call: Call, name: str) -> Rationals | None:
         return None
     width = call.value(0).shape[-1] if call.value(0).shape else 1
     if len(values) not in (1, width):
-        call.refuse(f"{name}: expected {width} values, got {len(values)}")
+        call.refuse(f"{name}: expected {counted(width, 'value')}, got {len(values)}")
     return exact(np.array(values)) if len(values) > 1 else exact(np.array(values)).reshape()
 
 
@@ -57,7 +58,7 @@ def linear_classifier(call: Call) -> list[Tensor | None]:
     transform = call.node.text("post_transform", "NONE")
     rows = len(call.node.numbers("intercepts") or ()) or len(names)
     if rows != len(names) or rows < 2:
-        call.refuse(f"{rows} rows of coefficients for {len(names)} classes")
+        call.refuse(f"{counted(rows, 'row')} of coefficients for {len(names)} classes")
     data = _linear(call, rows)
     origin = ((call.node.name, call.node.op),)
     tail = {"NONE": "", "LOGISTIC": "Sigmoid", "SOFTMAX": "Softmax"}.get(transform)
@@ -96,7 +97,7 @@ def _linear(call: Call, rows: int) -> Data:
     intercepts = call.node.numbers("intercepts") or (0.0,) * rows
     width = data.shape[-1]
     if len(coefficients) != rows * width or len(intercepts) != rows or len(data.shape) != 2:
-        call.refuse(f"{len(coefficients)} coefficients for {rows} rows of {width} features")
+        call.refuse(f"{counted(len(coefficients), 'coefficient')} for {counted(rows, 'row')} of {width} features")
     weight = constant_of(np.array(coefficients).reshape(rows, width).T)
     bias = np.array(intercepts)
     rounding = Rounding(terms=2, magnitude=np.abs(bias))

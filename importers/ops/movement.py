@@ -20,6 +20,7 @@ from exactbox.importers.values import (
 )
 from exactbox.polytope.program import CONSTANT_ZERO, IndexArray
 from exactbox.polytope.rational import Rationals, concatenate
+from exactbox.polytope.wording import counted
 
 
 @lowers("Concat")
@@ -222,7 +223,7 @@ def _cropped(
     outer: list[tuple[int, int]] = []
     for n, (low, high) in zip(value.shape, widths, strict=True):
         if -low > n:
-            call.refuse(f"crops {-low} entries off the front of an axis of {n}")
+            call.refuse(f"crops {counted(-low, 'entry', 'entries')} off the front of an axis of {n}")
         first, last = max(-low, 0), n + min(high, 0)
         if n and last <= first and n + low + high:
             call.deviates("crops every entry of an axis and fills it, where onnxruntime may read beside it (1.20 does)")

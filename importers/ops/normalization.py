@@ -14,6 +14,7 @@ from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, FloatArray
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, from_fractions
+from exactbox.polytope.wording import counted
 
 _SLACK = 2.0**-40
 """Covers the few roundings of float64 that a bound is computed with."""
@@ -30,7 +31,10 @@ def batch_normalization(call: Call) -> list[Data | None]:
     apart = call.node.version < 9 and not call.node.flag("spatial", 1)  # every entry has numbers of its own
     shape = data.shape[1:] if apart else (*(data.shape[1:2] or (1,)), *(1 for _ in data.shape[2:]))
     if any(part.size != math.prod(shape) for part in (gain, bias, mean, variance)):
-        call.refuse(f"expected {math.prod(shape)} entries of each parameter, got shapes {gain.shape}, {variance.shape}")
+        call.refuse(
+            f"expected {counted(math.prod(shape), 'entry', 'entries')} of each parameter, got shapes "
+            f"{gain.shape}, {variance.shape}"
+        )
     inverse = _inverse_roots(call, variance)
     factor = (gain.rationals().reshape(-1) * inverse).reshape(*shape)
     offset = bias.rationals().reshape(*shape) - mean.rationals().reshape(*shape) * factor

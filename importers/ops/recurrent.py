@@ -18,6 +18,7 @@ from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import float_fraction, from_fractions
+from exactbox.polytope.wording import counted
 
 Activation = Callable[[Builder, Data], Data]
 
@@ -49,7 +50,7 @@ def recurrent(call: Call) -> list[Data | None]:
         call.refuse("direction: expected forward, reverse or bidirectional")
     lengths = call.integers(4, "the sequence lengths") if call.optional(4) is not None else [steps] * batch
     if len(lengths) != batch or any(not 0 < length <= steps for length in lengths):
-        call.refuse(f"sequence lengths {lengths} do not fit {steps} steps of {batch} sequences")
+        call.refuse(f"sequence lengths {lengths} do not fit {counted(steps, 'step')} of {batch} sequences")
     outputs: list[list[Data]] = []
     finals: list[Data] = []
     for place, backwards in enumerate(turns):
@@ -73,7 +74,9 @@ def _layer(call: Call, place: int, count: int) -> _Layer:
     hidden = call.node.integer("hidden_size", states.shape[-1] if states.shape else 0)
     width = call.tensor(0).shape[-1]
     if weights.shape != (count, hidden, width) or states.shape != (count, hidden, hidden):
-        call.refuse(f"weights {weights.shape} and {states.shape} do not fit {count} layers of {hidden} units")
+        call.refuse(
+            f"weights {weights.shape} and {states.shape} do not fit {counted(count, 'layer')} of {hidden} units"
+        )
     if bias is None:
         bias = Constant(np.zeros((count, 2 * hidden), dtype=np.float32), weights.dtype)
     if bias.shape != (count, 2 * hidden):
@@ -171,7 +174,9 @@ def _initial(call: Call, place: int, batch: int, hidden: int, dtype: str) -> Val
     if call.node.integer("layout", 0):
         given = given.moved(lambda array: array.swapaxes(0, 1))
     if given.shape[1:] != (batch, hidden) or place >= given.shape[0]:
-        call.refuse(f"an initial state of shape {given.shape} does not fit {batch} sequences of {hidden} units")
+        call.refuse(
+            f"an initial state of shape {given.shape} does not fit {counted(batch, 'sequence')} of {hidden} units"
+        )
     return given.moved(lambda array: array[place])
 
 

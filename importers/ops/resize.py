@@ -15,6 +15,7 @@ from exactbox.importers.values import Data, FloatArray, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO
 from exactbox.polytope.rational import float_fraction, from_fractions
+from exactbox.polytope.wording import counted
 
 _NEAREST = {
     "round_prefer_floor": lambda x: math.ceil(x - Fraction(1, 2)),
@@ -134,7 +135,7 @@ def _regions(call: Call, count: int) -> list[tuple[Fraction, Fraction]]:
         return [(Fraction(0), Fraction(1))] * count
     ends = call.constant(1, "the region").rationals().fractions()
     if len(ends) != 2 * count:
-        call.refuse(f"a region of {len(ends)} numbers does not fit {count} axes")
+        call.refuse(f"a region of {counted(len(ends), 'number')} does not fit {count} axes")
     return list(zip(ends[:count], ends[count:], strict=True))
 
 

@@ -8,6 +8,7 @@ from exactbox.importers.call import Call
 from exactbox.importers.ops.elementwise import operand_rounding
 from exactbox.importers.registry import lowers
 from exactbox.importers.values import Constant, Data
+from exactbox.polytope.wording import counted
 
 
 @lowers("RotaryEmbedding", since=23)
@@ -22,7 +23,7 @@ def rotary_embedding(call: Call) -> Data:
     batch, length, _, size = heads.shape
     width = call.node.integer("rotary_embedding_dim", 0) or size
     if width % 2 or not 0 < width <= size:
-        call.refuse(f"a rotation of {width} entries does not fit heads of {size}")
+        call.refuse(f"a rotation of {counted(width, 'entry', 'entries')} does not fit heads of {size}")
     cosine, sine = (
         _at_places(call, place, name, (batch, length, width // 2)) for place, name in ((1, "cos"), (2, "sin"))
     )

@@ -17,6 +17,7 @@ from exactbox.importers.values import NEVER_WINS, Constant, Data, Value
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.program import CONSTANT_ZERO, NO_CANDIDATE, IndexArray
 from exactbox.polytope.rational import from_fractions
+from exactbox.polytope.wording import counted
 
 _UNWRITTEN = -1
 _SLACK = 1 + 2.0**-40
@@ -68,9 +69,14 @@ def tensor_scatter(call: Call) -> Value:
     starts = call.integers(2, "the places") if call.optional(2) is not None else [0] * samples
     mode = call.node.text("mode", "linear")
     if mode not in ("linear", "circular") or len(starts) != samples or min(starts, default=0) < 0 or stretch > length:
-        call.refuse(f"mode {mode}: {stretch} entries from places {starts} do not fit {samples} samples of {length}")
+        call.refuse(
+            f"mode {mode}: {counted(stretch, 'entry', 'entries')} from places {starts} for "
+            f"{counted(samples, 'sample')} of {length}"
+        )
     if mode == "linear" and max(starts, default=0) + stretch > length:
-        call.refuse(f"{stretch} entries from place {max(starts)} leave an axis of length {length}")
+        call.refuse(
+            f"{counted(stretch, 'entry', 'entries')} from place {max(starts)} leave an axis of length {length}"
+        )
     places = (np.asarray(starts, dtype=np.int64)[:, None] + np.arange(stretch)) % max(length, 1)
     grid: list[IndexArray] = list(np.indices(update.shape, sparse=True))
     grid[axis] = places.reshape(samples, *(stretch if i == axis else 1 for i in range(1, len(cache.shape))))

@@ -26,6 +26,7 @@ from exactbox.importers.values import (
 )
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import Rationals, exact, from_fractions
+from exactbox.polytope.wording import counted
 
 
 @lowers("Identity")
@@ -228,7 +229,7 @@ def reshape(call: Call) -> Value:
     if dims.count(-1) == 1:
         known = math.prod(dim for dim in dims if dim != -1)
         if not known or value.size % known:
-            call.refuse(f"{value.size} entries do not fit the shape {wanted}")
+            call.refuse(f"{counted(value.size, 'entry', 'entries')} for the shape {wanted}")
         dims[dims.index(-1)] = value.size // known
     if math.prod(dims) != value.size or any(dim < 0 for dim in dims):
         call.refuse(f"a tensor of shape {value.shape} does not fit the shape {wanted}")

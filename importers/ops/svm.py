@@ -14,6 +14,7 @@ from exactbox.importers.tails import step_of
 from exactbox.importers.values import Choice, Data, Tensor
 from exactbox.polytope.enclosed import Rounding
 from exactbox.polytope.rational import exact
+from exactbox.polytope.wording import counted
 
 refuses(
     "SVMClassifier",
@@ -69,10 +70,13 @@ def _score(call: Call, count: int) -> Data:
     coefficients, rho = call.node.numbers("coefficients") or (), call.node.numbers("rho") or (0.0,)
     vectors = call.node.numbers("support_vectors") or ()
     if len(data.shape) != 2 or len(rho) != 1:
-        call.refuse(f"{len(rho)} constants for data of shape {data.shape}")
+        call.refuse(f"{counted(len(rho), 'constant')} for data of shape {data.shape}")
     width = data.shape[-1]
     if len(coefficients) != (count or width) or len(vectors) != count * width:
-        call.refuse(f"{len(coefficients)} coefficients and {len(vectors)} entries of {count} support vectors")
+        call.refuse(
+            f"{counted(len(coefficients), 'coefficient')} and {counted(len(vectors), 'entry', 'entries')} of "
+            f"{count} support vectors"
+        )
     if count:
         data = product(call, data, constant_of(np.array(vectors).reshape(count, width).T), True, Rounding(terms=2))
     weight = constant_of(np.array(coefficients).reshape(-1, 1))

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from exactbox.importers.call import Call
 from exactbox.polytope.program import IndexArray
+from exactbox.polytope.wording import counted
 
 OUTSIDE = -1
 """Marks a window position in the padding."""
@@ -101,7 +102,10 @@ def padding(
         call.refuse(f"auto_pad: expected NOTSET, VALID, SAME_UPPER or SAME_LOWER, got {mode}")
     wanted = [(-(-n // s) - 1) * s + r - n for n, r, s in zip(size, reach, strides, strict=True)]
     if min(wanted) < (-2 if call.node.op.startswith("Conv") else 0):  # a convolution of stride 2 or 3 skips entries
-        call.refuse(f"{mode} would pad by {min(wanted)} entries: the standard does not say which to leave out")
+        call.refuse(
+            f"{mode} would pad by {counted(min(wanted), 'entry', 'entries')}: the standard does not say which to "
+            "leave out"
+        )
     total = [max(item, 0) for item in wanted]
     half = [item // 2 if mode == "SAME_UPPER" else -(-item // 2) for item in total]
     return tuple(half), tuple(item - low for item, low in zip(total, half, strict=True))
@@ -113,5 +117,5 @@ def numbers(call: Call, name: str, count: int, default: int, least: int) -> tupl
     if given is None or (not given and count):
         return (default,) * count
     if len(given) != count or any(item < least for item in given):
-        call.refuse(f"{name}: expected {count} numbers of at least {least}, got {list(given)}")
+        call.refuse(f"{name}: expected {counted(count, 'number')} of at least {least}, got {list(given)}")
     return given

@@ -144,7 +144,7 @@ def test_domain_with_rows_has_no_distances_but_facets(iris: Model) -> None:
     found = certify(iris, IRIS_ROW, row=1, domain=sum_below)
     assert found.skipped["distances"] == "the closed form needs a box domain"
     assert found.minimal is not None
-    assert found.domain.text == "a given polytope of 1 rows and some bounds of dimension 4"
+    assert found.domain.text == "a given polytope of 1 row and some bounds of dimension 4"
 
 
 def test_ball_within_a_domain_with_rows(iris: Model) -> None:

@@ -70,7 +70,7 @@ def test_sign_of_one_output_of_several() -> None:
     [
         ({"rule": "softmax"}, "decision: expected one of argmax, argmin, sign, none, got 'softmax'"),
         ({"rule": "sign"}, "the sign rule looks at one of 3 outputs; choose it with target=K"),
-        ({"row": 1}, "output row 1: .* holds 1 rows of 3"),
+        ({"row": 1}, "output row 1: .* holds 1 row of 3"),
         ({"row": -1}, "output row -1"),
     ],
 )

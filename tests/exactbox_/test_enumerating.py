@@ -277,7 +277,7 @@ def test_words(capsys: pytest.CaptureFixture[str]) -> None:
     places = [out.index(f"\n{label} ") for label in labels]
     assert places == sorted(places)
     text = " ".join(out.split())
-    for words in ("51 full-dimensional activation regions, complete", "regions/s", "43 versicolor",
+    for words in ("51 full-dimensional activation regions, complete", " a second", "43 versicolor",
                   "a region may hold several", "nothing: -o FILE"):  # fmt: skip
         assert words in text
 

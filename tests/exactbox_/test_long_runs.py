@@ -80,7 +80,8 @@ def test_the_number_of_regions_is_kept(model: Model, straight: Enumerated, tmp_p
     state, total = tmp_path / "state", len(straight)
     for limit in (1, 7, total - 1):
         found = enumerate(model, box=UNIT, neighbors=True, state=state, resume=limit > 1, max_regions=limit)
-        assert (len(found), found.complete) == (limit, False) and found.reason == f"stopped: more than {limit} regions"
+        assert (len(found), found.complete) == (limit, False)
+        assert found.reason == f"stopped: more than {limit} region{'s' * (limit != 1)}"
         assert list(found.classes) == list(straight.classes[:limit])
         assert set(found.borders) == {pair for pair in straight.borders if max(pair) < limit}
     same(enumerate(model, box=UNIT, neighbors=True, state=state, resume=True, max_regions=total), straight)

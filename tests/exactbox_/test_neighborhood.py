@@ -156,7 +156,7 @@ def test_the_box_and_the_ball(model: Model) -> None:
 def test_a_limit_is_said(model: Model, limit: int) -> None:
     found = neighbors(model, "1/4,1/8", 2, max_regions=limit)
     assert (found.complete, len(found)) == (False, limit) and found.frontier
-    assert found.reason == f"stopped: more than {limit} regions"
+    assert found.reason == f"stopped: more than {limit} region{'s' * (limit != 1)}"
     labels = dict(blocks(found))
     assert "left open" in labels and "INCOMPLETE" in labels["regions"][0]
     assert "within the depth" in labels["not claimed"][0]

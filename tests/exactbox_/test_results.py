@@ -198,7 +198,7 @@ def test_listing_of_a_small_net() -> None:
     lines = listing(net)
     assert lines[1] == "  1  matmul        3  of 0, 3x2"
     assert lines[3] == "  3  max           3  of 2, 2 candidates with the constant 0"
-    assert counts(net) == "6 instructions, 2 inputs, 3 units, 1 outputs, 9 weights"
+    assert counts(net) == "6 instructions, 2 inputs, 3 units, 1 output, 9 weights"
     assert details(Max(0, np.array([[0, 1, 2], [0, -2, -2]]))) == "of 0, 1 to 3 candidates"
 
 

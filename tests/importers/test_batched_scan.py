@@ -90,7 +90,7 @@ def test_turns_are_named_by_sample(tmp_path: Path) -> None:
         (scan(ints(-1, 1)), "do not fit together, or to lengths"),
         (scan(ints(1)), "do not fit together, or to lengths"),
         (scan(ints(3, 1), directions=[1]), "read backwards"),
-        (scan(directions=[1, 0]), "directions: expected 1 numbers"),
+        (scan(directions=[1, 0]), "directions: expected 1 number"),
     ],
 )
 def test_lengths_that_do_not_fit_are_refused(model: onnx.ModelProto, why: str, tmp_path: Path) -> None:

@@ -175,7 +175,7 @@ def test_rows_that_use_an_eliminated_coordinate_are_refused() -> None:
 
 
 def test_rows_of_another_width_are_refused() -> None:
-    with pytest.raises(InputError, match="expected 1 coordinates, got 2"):
+    with pytest.raises(InputError, match="expected 1 coordinate, got 2"):
         minimal(box([0], [1]), unit_rows([[1, 1]], [3], 2), exact(["1/2"]))
 
 

@@ -34,7 +34,7 @@ def test_names_heads_and_denominators_take_no_part() -> None:
 CHANGES: list[tuple[str, Callable[[], Program], int | None, tuple[int, ...], str]] = [
     ("a weight", lambda: mlp([([[1, 2], [3, 5]], ["1/2", 0]), ([[1, 1]], [0])]), 1, (3,), "1 of 4 constants"),
     ("a bias", lambda: mlp([([[1, 2], [3, 4]], ["1/3", 0]), ([[1, 1]], [0])]), 2, (0,), "1 of 2 constants"),
-    ("a width", lambda: mlp([([[1, 2]], [0]), ([[1]], [0])]), 1, (), "a MatMul of 1 entries"),
+    ("a width", lambda: mlp([([[1, 2]], [0]), ([[1]], [0])]), 1, (), "a MatMul of 1 entry"),
     ("a layer more", lambda: mlp([SMALL, ([[1, 1]], [0]), ([[1]], [0])]), None, (), "6 instructions, and 9"),
 ]
 

@@ -36,7 +36,7 @@ BAD: dict[str, tuple[Instruction, str]] = {
     "negative vector": (Shift(-1, zeros(2)), "reads vector -1"),
     "gather past the end": (Gather((0,), index(2)), "do not fit 2"),
     "gather below the constant": (Gather((0,), index(-2)), "do not fit 2"),
-    "gather index of two axes": (Gather((0,), index([0])), "1 axes"),
+    "gather index of two axes": (Gather((0,), index([0])), "1 axis"),
     "gather index of floats": (Gather((0,), np.array([0.0])), "int64"),
     "scale of another size": (Scale(0, zeros(3)), "expected 2 constants"),
     "shift of another size": (Shift(0, zeros(1)), "expected 2 constants"),

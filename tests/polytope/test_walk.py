@@ -134,7 +134,7 @@ def test_a_limit_on_regions() -> None:
         assert len(found.places) == limit
         assert found.complete == (limit == len(whole.places))
         if not found.complete:
-            assert found.reason == f"stopped: more than {limit} regions" and found.frontier
+            assert found.reason == f"stopped: more than {limit} region{'s' * (limit != 1)}" and found.frontier
             assert all(found.places[i].depth < 2 for i in found.frontier)
         expected = {place.region.pattern for place in whole.places}
         assert {place.region.pattern for place in found.places} <= expected

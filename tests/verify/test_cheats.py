@@ -224,7 +224,7 @@ def test_facets_that_are_not_those_proved(rows: list[int]) -> None:
 def test_an_open_row_must_be_stated() -> None:
     case = verdict(0, ["open"])
     assert outcome(case).code == 0
-    assert any("1 further rows are undecided" in line for line in outcome(case).lines)
+    assert any("1 further row undecided" in line for line in outcome(case).lines)
     refused(replaced(case, at("statement", "facets", "open"), []), "not the rows that are open")
 
 

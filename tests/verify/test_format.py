@@ -45,7 +45,7 @@ def test_the_example_is_accepted_as_printed_with_its_own_hash() -> None:
         "D: upper bounds of y in R^2: all 1",
         "D: 4 inequalities, bounds among them, and 0 equations in all",
         "x0 = (1/2, 1/4) lies in D and in P",
-        "P: the part of D where each of 2 max units takes the pattern's candidate; its dimension is D's, 2",
+        "P: the part of D where every max unit (2 in all) takes the pattern's candidate; its dimension is D's, 2",
         'on P, outputs [0, 1] of "y" are W y + c, as in the certificate',
         "at x0, argmax of outputs [0, 1] is 0 (\"cat\"), by 7/4; on P' it is largest, ties included",
         "P' has 6 facets: 1 of units, 1 of the decision, 4 of D",
