@@ -238,7 +238,7 @@ def test_what_cannot_be_written_is_said_with_the_rest(monkeypatch: pytest.Monkey
     options = AnalysisOptions(page=str(tmp_path / "p.html"), plot=str(tmp_path / "p.png"))
     answers = answer(found, options)
     assert answers.written == [str(tmp_path / "p.png")] and len(answers.missed) == 1
-    assert "not written: --page: 8 regions are more" in answers.missed[0]
+    assert "not written: page: 8 regions are more" in answers.missed[0]
     assert answers.documents["not_written"] == answers.missed
 
 

@@ -165,7 +165,7 @@ def test_an_incomplete_enumeration_says_so() -> None:
 
 @pytest.mark.parametrize("size", [3, 4])
 def test_more_dimensions_are_refused(size: int) -> None:
-    with pytest.raises(InputError, match=rf"the domain has {size}: give a plane through three inputs \(--plane\)"):
+    with pytest.raises(InputError, match=rf"the domain has {size}: give a plane through three inputs \(plane=…\)"):
         drawing_of(enumerated(random_mlp([size, 3, 2], 1)))
 
 
