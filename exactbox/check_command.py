@@ -52,7 +52,7 @@ def run_check(options: CheckOptions, as_json: bool) -> int:
             report = check(options.certificate, options.model, program=program, options=chosen)
         except ExactboxError:
             if not as_json:
-                click.echo(f"NOT ACCEPTED: {printable(options.certificate)}\nnothing is proved")
+                click.echo(f"NOT CHECKED: {printable(options.certificate)}\nnothing is proved")
             raise
     if as_json:
         click.echo(printable_json(json.dumps(report.as_dict(), ensure_ascii=False)))

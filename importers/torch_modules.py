@@ -6,9 +6,9 @@ import io
 import os
 import sys
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol, cast, runtime_checkable
 
 import numpy as np
 import onnx
@@ -27,9 +27,11 @@ class TorchModule(Protocol):
 
     def state_dict(self) -> Any:
         """Return the parameters and buffers by name."""
+        ...
 
     def modules(self) -> Iterator[Any]:
         """Yield the module and those inside."""
+        ...
 
 
 Given = str | os.PathLike[str] | bytes | onnx.ModelProto
@@ -58,8 +60,9 @@ def as_onnx(given: AnyGiven, example: object = None, input_shape: Sequence[int] 
         return bytes(given.SerializeToString())
     if isinstance(given, str | bytes):
         return given
-    if isinstance(given, os.PathLike):
-        return os.fsdecode(given)
+    stated: Any = given  # a caller without types may hand in anything
+    if isinstance(stated, os.PathLike):
+        return os.fsdecode(stated)
     expected = "the path of an ONNX file, its bytes, an onnx.ModelProto or a torch.nn.Module"
     raise InputError(f"model: expected {expected}, got {type(given).__name__}")
 
@@ -98,12 +101,12 @@ def _example(torch: Any, module: Any, example: object, input_shape: Sequence[int
     own = next((p for p in module.parameters() if p.is_floating_point()), torch.zeros(0))
     if input_shape is not None:
         return torch.zeros(tuple(input_shape), dtype=own.dtype, device=own.device)
-    tensor = example if isinstance(example, torch.Tensor) else torch.as_tensor(np.asarray(example))
+    tensor: Any = example if isinstance(example, torch.Tensor) else torch.as_tensor(np.asarray(example))
     return tensor.to(own.device, own.dtype) if tensor.is_floating_point() else tensor.to(own.device)
 
 
 @contextmanager
-def _evaluating(module: TorchModule) -> Iterator[None]:
+def _evaluating(module: TorchModule) -> Generator[None]:
     """Put a module into evaluation mode inside, each part of it back into its own afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     try:

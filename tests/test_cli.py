@@ -143,7 +143,7 @@ def test_a_changed_certificate_is_rejected(command: Command) -> None:
 def test_a_malformed_certificate_is_bad_input(command: Command) -> None:
     Path("x.cert.json").write_text('{"format": 1.5}')
     code, out, err = command("check", "x.cert.json")
-    assert (code, out) == (3, "NOT ACCEPTED: x.cert.json\nnothing is proved\n")
+    assert (code, out) == (3, "NOT CHECKED: x.cert.json\nnothing is proved\n")
     assert "x.cert.json: malformed" in err
 
 

@@ -32,7 +32,7 @@ def refused(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pyt
         capsys.readouterr()
         assert run(arguments) == code
         out, err = capsys.readouterr()
-        assert out == "" or (arguments[0] == "check" and out == f"NOT ACCEPTED: {arguments[1]}\nnothing is proved\n")
+        assert out == "" or (arguments[0] == "check" and out == f"NOT CHECKED: {arguments[1]}\nnothing is proved\n")
         assert err.startswith("error: ") and "Traceback" not in err and "internal" not in err
         assert sorted(tmp_path.rglob("*")) == before
         return err

@@ -191,7 +191,7 @@ MACHINE: dict[str, Any] = {
     [
         ({"one_class": 1}, "class of a one-class machine"),
         ({"post_transform": "LOGISTIC"}, "post_transform LOGISTIC is not lowered"),
-        ({"coefficients": [1.0]}, "1 coefficients and 4 entries of 2 support vectors"),
+        ({"coefficients": [1.0]}, "1 coefficient and 4 entries of 2 support vectors"),
         ({"rho": [0.5, 1.0]}, "2 constants"),
         ({"n_targets": 2}, "gives it no attribute n_targets"),
     ],

@@ -121,7 +121,12 @@ def test_a_module_alone_is_asked_for_its_input(module: Any, verb: Callable[[Any]
 
 def test_a_module_that_torch_cannot_export(module: Any) -> None:
     modes = [part.training for part in module.modules()]
-    for option in ({"input_shape": (1, 5)}, {"example": "text"}, {"example": [POINT], "input_shape": (1, 4)}):
+    options: tuple[dict[str, Any], ...] = (
+        {"input_shape": (1, 5)},
+        {"example": "text"},
+        {"example": [POINT], "input_shape": (1, 4)},
+    )
+    for option in options:
         with pytest.raises(exactbox.InputError, match=r"torch does not export|give one of example and input_shape"):
             exactbox.load(module, **option)
     assert [part.training for part in module.modules()] == modes
