@@ -127,7 +127,7 @@ def test_csv_with_and_without_a_header(tmp_path: Path) -> None:
     [
         ("", "empty file"),
         ("a,b\n", "no rows follow"),
-        ("1,2\n3\n", "line 2 has 1 cells, line 1 has 2"),
+        ("1,2\n3\n", "line 2 has 1 cell, line 1 has 2"),
         ("1;2,5\n3;4\n", "separated by commas, not semicolons"),
         (b"\xff\xfe1", "not readable as CSV text"),
     ],
