@@ -140,7 +140,7 @@ def _scan_counts(call: Call, graph: Graph) -> tuple[int, int, int]:
     states = len(graph.inputs) - count
     outputs = len(graph.outputs) - states
     if count < 1 or states < 0 or outputs < 0:
-        call.refuse(f"{counted(count, 'scanned input')} for a body of {counted(len(graph.inputs), 'input')}")
+        call.refuse(f"{counted(count, 'scanned input')} do not fit a body of {counted(len(graph.inputs), 'input')}")
     return states, count, outputs
 
 

@@ -70,7 +70,7 @@ def tensor_scatter(call: Call) -> Value:
     mode = call.node.text("mode", "linear")
     if mode not in ("linear", "circular") or len(starts) != samples or min(starts, default=0) < 0 or stretch > length:
         call.refuse(
-            f"mode {mode}: {counted(stretch, 'entry', 'entries')} from places {starts} for "
+            f"mode {mode}: {counted(stretch, 'entry', 'entries')} from places {starts} do not fit "
             f"{counted(samples, 'sample')} of {length}"
         )
     if mode == "linear" and max(starts, default=0) + stretch > length:
