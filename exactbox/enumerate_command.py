@@ -183,7 +183,7 @@ def progress_words(progress: Progress) -> str:
     """Say how far an enumeration is.
 
     >>> progress_words(Progress(1200, 2.0, 35))
-    '1200 regions, 600/s, 35 cells wait'
+    '1200 regions, 600/s, 35 cells waiting'
     """
     rate = progress.regions / max(progress.seconds, 2.0**-20)
     return f"{counted(progress.regions, 'region')}, {rate:.0f}/s, {counted(progress.frontier, 'cell')} waiting"

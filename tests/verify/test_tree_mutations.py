@@ -172,7 +172,8 @@ def test_a_witness_moved(name: str) -> None:
 def test_another_number_of_regions(name: str, change: int) -> None:
     tree = battery()[name]
     wrong = tree.stating(lambda statement: statement.update(regions=statement["regions"] + change))
-    assert "other regions" in wrong.outcome().reason
+    reason = wrong.outcome().reason
+    assert "other regions" in reason or reason.startswith("there are more than ")
 
 
 @every_tree
