@@ -369,9 +369,8 @@ def _shift(source: Enclosure, offset: Constants, arithmetic: Arithmetic, roundin
     centre = source.centre + column
     error, unit = _column(rounding.operand_error), gamma(1 + rounding.terms, arithmetic.unit)
     size = np.abs(source.centre) + source.radius + np.abs(column) + error + _column(rounding.magnitude)
-    own = _UNIT * (np.abs(centre) + offset.inexact * np.abs(column))
     # A constant that no float holds is rounded before it is added: (x + c (1 + d))(1 + e), where abs(d), abs(e) <= u.
-    own = own + offset.inexact * gamma(2, arithmetic.unit) * np.abs(column)
+    own = _UNIT * np.abs(centre) + offset.inexact * (_UNIT + gamma(2, arithmetic.unit)) * np.abs(column)
     radius = source.radius + own + unit * size + error
     return _finish(centre, radius, size * (1 + unit) / rounding.share, 3 + rounding.terms, arithmetic, 3)
 
